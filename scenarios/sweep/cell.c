@@ -14,76 +14,6 @@
 
 #include "base/options.h"
 
-/* ---- overrides ---- */
-
-int override_parse(struct arena *arena, const char *argument, struct overrides *overrides,
-                   struct error *error)
-{
-    static const struct place place = {.file = "command line"};
-    struct override override = {0};
-    const char *equals = strchr(argument, '=');
-    assert(equals != NULL);
-    char *scope = arena_copy(arena, argument, (size_t)(equals - argument));
-    char *key = strstr(scope, KEY_FLEET_PREFIX);
-    if (key == NULL || (key != scope && key[-1] != '.')) {
-        char *dot = strrchr(scope, '.');
-        key = dot == NULL ? scope : dot + 1;
-    }
-    if (key != scope) {
-        key[-1] = '\0';
-        override.scenario = scope;
-        char *dot = strchr(scope, '.');
-        if (dot != NULL) {
-            *dot = '\0';
-            override.section = dot + 1;
-        }
-    }
-    if (setting_parse(arena, &place, key, equals + 1, &override.setting, error) != 0)
-        return -1;
-    overrides->items =
-        arena_grow(arena, overrides->items, overrides->count, sizeof *overrides->items);
-    overrides->items[overrides->count++] = override;
-    return 0;
-}
-
-static bool names(const struct override *override, const struct scenario *scenario,
-                  const struct section *section)
-{
-    return (override->scenario == NULL || strcmp(override->scenario, scenario->name) == 0) &&
-           (override->section == NULL || strcmp(override->section, section->name) == 0);
-}
-
-/* A repeat for all sections, such as --repeat=1, is not meant for a calibration. */
-static bool is_for(const struct override *override, const struct scenario *scenario,
-                   const struct section *section)
-{
-    const struct settings *own = &scenario->sections[section->base].settings;
-    if (override->section == NULL && strcmp(override->setting.key, "repeat") == 0 &&
-        settings_find(own, "calibrate") != NULL)
-        return false;
-    return names(override, scenario, section);
-}
-
-int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
-                    unsigned scenario_count, struct error *error)
-{
-    for (unsigned i = 0; i < overrides->count; i++) {
-        const struct override *override = &overrides->items[i];
-        bool used = false;
-        for (unsigned j = 0; j < scenario_count; j++) {
-            for (unsigned k = 0; k < scenarios[j]->section_count; k++)
-                used = used || names(override, scenarios[j], &scenarios[j]->sections[k]);
-        }
-        if (!used)
-            return error_set(error, &override->setting.place,
-                             "--%s%s%s.%s: no such scenario or section among those given",
-                             override->scenario, override->section == NULL ? "" : ".",
-                             override->section == NULL ? "" : override->section,
-                             override->setting.key);
-    }
-    return 0;
-}
-
 static void put_all(struct arena *arena, struct settings *merged, const struct settings *more)
 {
     for (unsigned i = 0; i < more->count; i++)
@@ -105,7 +35,7 @@ static struct settings *merge_settings(struct arena *arena, const struct scenari
         for (unsigned i = 0; i < overrides->count; i++) {
             const struct override *override = &overrides->items[i];
             if ((override->scenario != NULL) + (override->section != NULL) == (int)scope &&
-                is_for(override, scenario, section))
+                override_is_for(override, scenario, section))
                 settings_put(arena, merged, &override->setting);
         }
     }
@@ -290,16 +220,38 @@ static bool may_repeat(const struct settings *settings)
     return false;
 }
 
-/* The cells of a section are adjacent, so the loop ends where the previous section begins. */
-static bool is_duplicate(const struct cells *cells, const struct cell *cell)
+/* The cells of a section by their digests: twice as many places as it may have cells, each with the
+ * first cell whose digest leads there and whose neighbours before are taken. */
+struct cell_index {
+    const struct cell **places;
+    size_t mask;
+};
+
+/* The place of an equal cell, or of none. */
+static const struct cell **index_find(const struct cell_index *index, const struct cell *cell)
 {
     static const char *const none[] = {NULL};
-    for (unsigned i = cells->count; i-- > 0 && cells->items[i]->section == cell->section;) {
-        const struct cell *other = cells->items[i];
-        if (other->digest == cell->digest && cell_equals(other, cell, none))
-            return true;
-    }
-    return false;
+    size_t at = cell->digest & index->mask;
+    while (index->places[at] != NULL && (index->places[at]->digest != cell->digest ||
+                                         !cell_equals(index->places[at], cell, none)))
+        at = (at + 1) & index->mask;
+    return &index->places[at];
+}
+
+/* With room for `more` beside those that the section has, which are adjacent, the last of all. */
+static struct cell_index index_make(struct arena *arena, const struct cells *cells,
+                                    const char *section, uint64_t more)
+{
+    unsigned first = cells->count;
+    while (first > 0 && cells->items[first - 1]->section == section)
+        first--;
+    size_t size = 1;
+    while (size < 2 * (cells->count - first + more))
+        size *= 2;
+    struct cell_index index = {arena_take(arena, size * sizeof *index.places), size - 1};
+    for (unsigned i = first; i < cells->count; i++)
+        *index_find(&index, cells->items[i]) = cells->items[i];
+    return index;
 }
 
 /* The last axis changes fastest. False after the last combination. */
@@ -313,7 +265,23 @@ static bool next_choice(const struct settings *settings, unsigned *choice)
     return false;
 }
 
+/* 1 for a search. Above CELLS_MAX it may be any number above it. */
+static uint64_t count_choices(const struct settings *settings)
+{
+    uint64_t count = 1;
+    if (settings_find(settings, "advise") != NULL)
+        return count;
+    for (unsigned i = 0; i < settings->count && count <= CELLS_MAX; i++)
+        count *= settings->items[i].value_count;
+    return count;
+}
+
 /* ---- a section's cells ---- */
+
+static int refuse_many(const struct section *section, struct error *error)
+{
+    return error_set(error, &section->place, "more than %d cells; give fewer values", CELLS_MAX);
+}
 
 static int put_text(struct arena *arena, struct settings *settings, const char *key,
                     const char *text, const struct place *place, struct error *error)
@@ -332,7 +300,7 @@ static bool repeats_itself(const struct scenario *scenario, const struct section
     bool said = settings_find(&section->settings, "repeat") != NULL;
     for (unsigned i = 0; i < overrides->count; i++) {
         const struct override *override = &overrides->items[i];
-        said = said || (override->section != NULL && is_for(override, scenario, section) &&
+        said = said || (override->section != NULL && override_is_for(override, scenario, section) &&
                         strcmp(override->setting.key, "repeat") == 0);
     }
     return said;
@@ -390,6 +358,10 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
     bool further = section != &scenario->sections[section->base];
     bool check_duplicates = further || may_repeat(settings);
     unsigned *choice = arena_take(arena, settings->count * sizeof *choice);
+    const uint64_t choices = count_choices(settings);
+    if (choices > CELLS_MAX)
+        return refuse_many(section, error);
+    const struct cell_index index = index_make(arena, cells, section->name, choices);
     struct cell *cell;
     do {
         /* The keys of a [+] distinguish its cells, so they are part of the names. */
@@ -400,15 +372,17 @@ static int cross_axes(struct arena *arena, const struct scenario *scenario,
         cell->section = section->name;
         cell->place = section->place;
         cell->factor = factor;
-        if (check_duplicates && is_duplicate(cells, cell))
+        const struct cell **place = check_duplicates ? index_find(&index, cell) : NULL;
+        if (place != NULL && *place != NULL)
             continue;
         if (cells->count == CELLS_MAX)
-            return error_set(error, &section->place, "more than %d cells; give fewer values",
-                             CELLS_MAX);
+            return refuse_many(section, error);
         if (read_pairs(arena, cell, error) != 0)
             return -1;
         if (cell->repeat == 0)
             continue;
+        if (place != NULL)
+            *place = cell;
         cells->items = arena_grow(arena, cells->items, cells->count, sizeof(struct cell *));
         cells->items[cells->count++] = cell;
     } while (cell->advise == NULL && next_choice(settings, choice));

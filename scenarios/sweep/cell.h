@@ -105,6 +105,10 @@ int override_parse(struct arena *arena, const char *argument, struct overrides *
 int overrides_check(const struct overrides *overrides, struct scenario *const *scenarios,
                     unsigned scenario_count, struct error *error);
 
+/* override_is_for: whether it sets a key of the section. */
+bool override_is_for(const struct override *override, const struct scenario *scenario,
+                     const struct section *section);
+
 /* cells_expand: appends the scenario's cells to `cells`, duplicates dropped. `only` is "SECTION" or
  * "SCENARIO.SECTION", or NULL for all. A section with the key `advise` has only its first cell:
  * search_read adds others. Sections with the key `calibrate` have one cell, whatever `only` says,
