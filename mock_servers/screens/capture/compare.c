@@ -359,16 +359,30 @@ static struct rfb_box stamps_box(const struct rfb_picture *picture)
     return rfb_box_join(stamp_box(picture, STAMP_TIME), stamp_box(picture, STAMP_KEYS));
 }
 
+/* Of which stamps rows are among the parts. */
+static unsigned stamps_among(const struct rfb_picture *picture, const struct scene_change *change)
+{
+    unsigned among = 0;
+    for (unsigned line = STAMP_TIME; line <= STAMP_KEYS; line++)
+        for (unsigned i = 0; i < change->part_count; i++) {
+            const struct rfb_box box = stamp_box(picture, (enum stamp_line)line);
+            const struct rfb_box part = change->parts[i];
+            if (part.y < box.y + box.height && box.y < part.y + part.height)
+                among |= 1u << line;
+        }
+    return among;
+}
+
 /* The stamps are at the left of the lowest rows: what is above them, beside them, and themselves
  * are looked at one after the other. */
-bool compare_take(const struct rfb_picture *picture, struct rfb_box box,
-                  const struct rfb_picture *now, struct scene_change *change)
+unsigned compare_take(const struct rfb_picture *picture, struct rfb_box box,
+                      const struct rfb_picture *now, struct scene_change *change)
 {
     const struct rfb_box stamps = stamps_box(picture);
     const unsigned low = box.y + box.height, right = box.x + box.width;
     if (stamps.width == 0 || low <= stamps.y || box.x >= stamps.width) {
         part_take(picture, box, now, box, change);
-        return false;
+        return 0;
     }
     const unsigned from = box.y > stamps.y ? box.y : stamps.y;
     const unsigned beside = right < stamps.width ? right : stamps.width;
@@ -378,5 +392,5 @@ bool compare_take(const struct rfb_picture *picture, struct rfb_box box,
               change);
     part_take(picture, box, now, (struct rfb_box){box.x, from, beside - box.x, low - from},
               &of_stamps);
-    return of_stamps.part_count > 0;
+    return stamps_among(picture, &of_stamps);
 }

@@ -23,10 +23,10 @@ void scroll_apply(const struct rfb_picture *picture, const struct scroll *scroll
 
 /* compare_take: makes the picture's box `now` and adds to `change` how: what differs, in few boxes
  * that are as tight as tiles of 64 x 16. Content that moved up becomes `scrolled`, in the first
- * call of a change alone: the largest box comes first. True: something has changed where a
- * picture's stamps are; that is in no part. */
-bool compare_take(const struct rfb_picture *picture, struct rfb_box box,
-                  const struct rfb_picture *now, struct scene_change *change);
+ * call of a change alone: the largest box comes first. Returns the stamps that may be new, 1 <<
+ * STAMP_TIME and 1 << STAMP_KEYS: where they are belongs to no part. */
+unsigned compare_take(const struct rfb_picture *picture, struct rfb_box box,
+                      const struct rfb_picture *now, struct scene_change *change);
 
 /* change_add: one more part. The ninth is joined with the one that grows least by it. */
 void change_add(struct scene_change *change, struct rfb_box part);
