@@ -4,6 +4,8 @@
 #include <string.h>
 
 static const struct decoder *const decoders[] = {
+    &decoder_tight,
+    &decoder_zrle,
     &decoder_copyrect,
     &decoder_raw,
 };

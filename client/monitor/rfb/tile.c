@@ -1,0 +1,160 @@
+/* One tile of ZRLE: raw, of one colour, of a packed palette, or in runs. */
+#include "client/monitor/rfb/tile.h"
+
+#include "client/monitor/rfb/rfb.h"
+
+enum {
+    CPIXEL_BYTES = 3, /* blue first */
+    RAW = 0,
+    SOLID = 1,
+    PACKED_MAX = 16,
+    RUNS = 128,
+    PALETTE_RUNS = 130,
+    COLOURS_MAX = 128
+};
+
+static uint32_t cpixel(const uint8_t *at)
+{
+    return (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
+}
+
+static int64_t raw(struct paint paint, const uint8_t *data, size_t bytes)
+{
+    const size_t need = (size_t)paint.width * paint.height * CPIXEL_BYTES;
+    if (bytes < need)
+        return 0;
+    for (; !paint_done(&paint); paint_step(&paint, paint.width))
+        for (unsigned x = 0; x < paint.width; x++, data += CPIXEL_BYTES)
+            paint.row[x] = cpixel(data);
+    return (int64_t)need;
+}
+
+static void fill(struct paint *paint, uint32_t colour, unsigned count)
+{
+    while (count > 0) {
+        const unsigned room = paint_room(paint), part = count < room ? count : room;
+        uint32_t *to = paint_at(paint);
+        for (unsigned i = 0; i < part; i++)
+            to[i] = colour;
+        paint_step(paint, part);
+        count -= part;
+    }
+}
+
+static int64_t solid(struct paint paint, const uint8_t *data, size_t bytes)
+{
+    if (bytes < CPIXEL_BYTES)
+        return 0;
+    fill(&paint, cpixel(data), paint.width * paint.height);
+    return CPIXEL_BYTES;
+}
+
+static void palette_read(uint32_t *palette, const uint8_t *data, unsigned colours)
+{
+    for (unsigned i = 0; i < colours; i++)
+        palette[i] = cpixel(data + (size_t)i * CPIXEL_BYTES);
+}
+
+/* Indices of 1, 2 or 4 bits; each row begins with a byte. */
+static int64_t packed(struct paint paint, unsigned colours, const uint8_t *data, size_t bytes)
+{
+    const unsigned bits = colours == 2 ? 1 : colours <= 4 ? 2 : 4;
+    const size_t row_bytes = (paint.width * bits + 7) / 8;
+    const size_t need = (size_t)colours * CPIXEL_BYTES + row_bytes * paint.height;
+    uint32_t palette[PACKED_MAX];
+    if (bytes < need)
+        return 0;
+    palette_read(palette, data, colours);
+    data += (size_t)colours * CPIXEL_BYTES;
+    for (; !paint_done(&paint); paint_step(&paint, paint.width), data += row_bytes)
+        for (unsigned x = 0, shift = 8; x < paint.width; x++) {
+            shift -= bits;
+            const unsigned index = data[x * bits / 8] >> shift & ((1u << bits) - 1);
+            if (index >= colours)
+                return RFB_BAD_PALETTE;
+            paint.row[x] = palette[index];
+            shift = shift == 0 ? 8 : shift;
+        }
+    return (int64_t)need;
+}
+
+/* A length: bytes of 255, then one less; their sum and one. Stops where it is over `most`. Returns
+ * the bytes taken; 0: there are too few. */
+static size_t run_length(const uint8_t *data, size_t bytes, unsigned most, unsigned *count)
+{
+    size_t at = 0;
+    *count = 1;
+    do {
+        if (at == bytes)
+            return 0;
+        *count += data[at];
+    } while (data[at++] == 255 && *count <= most);
+    return at;
+}
+
+static int64_t runs(struct paint paint, const uint8_t *data, size_t bytes)
+{
+    size_t at = 0;
+    for (unsigned left = paint.width * paint.height, count; left > 0; left -= count) {
+        if (bytes - at <= CPIXEL_BYTES)
+            return 0;
+        const uint32_t colour = cpixel(data + at);
+        at += CPIXEL_BYTES;
+        const size_t taken = run_length(data + at, bytes - at, left, &count);
+        if (count > left)
+            return RFB_BAD_ZRLE;
+        if (taken == 0)
+            return 0;
+        at += taken;
+        fill(&paint, colour, count);
+    }
+    return (int64_t)at;
+}
+
+static int64_t palette_runs(struct paint paint, unsigned colours, const uint8_t *data, size_t bytes)
+{
+    uint32_t palette[COLOURS_MAX];
+    size_t at = (size_t)colours * CPIXEL_BYTES;
+    if (bytes < at)
+        return 0;
+    palette_read(palette, data, colours);
+    for (unsigned left = paint.width * paint.height, count; left > 0; left -= count) {
+        if (at == bytes)
+            return 0;
+        const uint8_t code = data[at++];
+        if ((code & 0x7f) >= colours)
+            return RFB_BAD_PALETTE;
+        count = 1;
+        if (code & 0x80) {
+            const size_t taken = run_length(data + at, bytes - at, left, &count);
+            if (count > left)
+                return RFB_BAD_ZRLE;
+            if (taken == 0)
+                return 0;
+            at += taken;
+        }
+        fill(&paint, palette[code & 0x7f], count);
+    }
+    return (int64_t)at;
+}
+
+static int64_t content(struct paint paint, unsigned code, const uint8_t *data, size_t bytes)
+{
+    if (code == RAW)
+        return raw(paint, data, bytes);
+    if (code == SOLID)
+        return solid(paint, data, bytes);
+    if (code <= PACKED_MAX)
+        return packed(paint, code, data, bytes);
+    if (code == RUNS)
+        return runs(paint, data, bytes);
+    if (code >= PALETTE_RUNS)
+        return palette_runs(paint, code - RUNS, data, bytes);
+    return RFB_BAD_ZRLE;
+}
+
+int64_t tile_paint(struct paint paint, const uint8_t *data, size_t bytes)
+{
+    const int64_t taken = content(paint, data[0], data + 1, bytes - 1);
+    return taken <= 0 ? taken : taken + 1;
+}
