@@ -62,7 +62,7 @@ HAS_SCREENS := $(if $(filter linux,$(SYSTEM)),$(if $(filter $(words $(SCREEN_HEA
 SCREEN_ROOMS := base/rfb client/monitor client/monitor/rfb client/monitor/glass mock_servers/screens mock_servers/screens/encode mock_servers/screens/capture $(if $(filter linux,$(SYSTEM)),client/eye)
 ROOMS    += $(if $(HAS_SCREENS),$(SCREEN_ROOMS))
 SCREEN_LIBS.linux   := -lturbojpeg -lz -lxcb -lxcb-shm -lxcb-damage -lxcb-xtest -lgnutls -lnettle
-SCREEN_LIBS.windows := -lz -lgdi32 -lole32 -lwindowscodecs -luuid
+SCREEN_LIBS.windows := -lz -lbcrypt -lgdi32 -lole32 -lwindowscodecs -luuid
 # Win32's names over the port are a library of their own, for Linux. The programs in cport/win32/samples are for both systems.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),cport/win32)
 SAMPLE_MAINS := $(wildcard cport/win32/samples/*.c)
