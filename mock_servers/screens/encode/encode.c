@@ -42,7 +42,7 @@ void buffer_free(struct buffer *buffer)
 
 const struct encoding *encoding_list(unsigned index)
 {
-    static const struct encoding *const list[] = {&encoding_raw, &encoding_tight};
+    static const struct encoding *const list[] = {&encoding_raw, &encoding_tight, &encoding_zrle};
     return index < sizeof list / sizeof *list ? list[index] : NULL;
 }
 

@@ -1,16 +1,15 @@
 /* Tight: blocks of up to 256 x 64 pixels, each by the colours that it has: one is a fill, two are
- * bits, up to COLOURS_MAX a palette, more a JPEG or, losslessly, pixels; all but the first and JPEG
+ * bits, up to PALETTE_MAX a palette, more a JPEG or, losslessly, pixels; all but the first and JPEG
  * compressed. Blocks side by side or one below the other that are fills of one colour or JPEGs are
  * joined: a JPEG has 600 bytes of tables, whatever its size. */
 #include <string.h>
 
-#include "mock_servers/screens/encode/encoder.h"
+#include "mock_servers/screens/encode/palette.h"
 
 enum {
     BLOCK_WIDTH = 256,
     BLOCK_HEIGHT = 64,
     BLOCK_PIXELS = BLOCK_WIDTH * BLOCK_HEIGHT,
-    COLOURS_MAX = 128,
     PIXEL_BYTES = 3,           /* red, green, blue, whatever the format */
     COMPRESSED_MIN = 12,       /* less is not compressed */
     JPEG_PIXELS_MIN = 1024,    /* smaller ones cost more than they save */
@@ -22,56 +21,6 @@ enum {
     CONTROL_JPEG = 0x90,
     FILTER_PALETTE = 1,
 };
-
-/* ---- colours of a block -----------------------------------------------------------------------*/
-
-struct palette {
-    uint32_t colours[COLOURS_MAX];
-    unsigned count;                 /* more than COLOURS_MAX: too many */
-    uint8_t slots[2 * COLOURS_MAX]; /* a hash table of indices + 1 */
-    uint8_t indices[BLOCK_PIXELS];  /* of the block's pixels, row by row */
-};
-
-/* The index of a colour; COLOURS_MAX: no room for it. */
-static unsigned palette_index(struct palette *palette, uint32_t colour)
-{
-    enum { SLOTS = sizeof palette->slots };
-    unsigned slot = colour * UINT32_C(0x9e3779b1) >> 24;
-    for (; palette->slots[slot] != 0; slot = (slot + 1) % SLOTS)
-        if (palette->colours[palette->slots[slot] - 1] == colour)
-            return palette->slots[slot] - 1u;
-    if (palette->count == COLOURS_MAX)
-        return COLOURS_MAX;
-    palette->colours[palette->count] = colour;
-    palette->slots[slot] = (uint8_t)++palette->count;
-    return palette->count - 1;
-}
-
-/* Pixels come in runs: the table is asked only where the colour changes. */
-static void palette_fill(struct palette *palette, const struct rfb_picture *picture,
-                         struct rfb_box box)
-{
-    palette->count = 0;
-    memset(palette->slots, 0, sizeof palette->slots);
-    uint8_t *index = palette->indices;
-    uint32_t last = ~picture_row(picture, box, 0)[0] & 0xffffff;
-    unsigned last_index = 0;
-    for (unsigned y = 0; y < box.height; y++) {
-        const uint32_t *row = picture_row(picture, box, y);
-        for (unsigned x = 0; x < box.width; x++) {
-            const uint32_t colour = row[x] & 0xffffff;
-            if (colour != last) {
-                last = colour;
-                last_index = palette_index(palette, colour);
-                if (last_index == COLOURS_MAX) {
-                    palette->count = COLOURS_MAX + 1;
-                    return;
-                }
-            }
-            *index++ = (uint8_t)last_index;
-        }
-    }
-}
 
 /* ---- rectangles ------------------------------------------------------------------------------ */
 
@@ -273,7 +222,7 @@ static void write_block(struct tight *tight, struct rfb_box box)
     palette_fill(palette, tight->picture, box);
     if (palette->count == 1)
         add_pending(tight, (struct pending){PENDING_FILL, box, palette->colours[0]});
-    else if (palette->count <= COLOURS_MAX)
+    else if (palette->count <= PALETTE_MAX)
         write_palette(tight, box);
     else if (config->quality > 0 && config->jpeg != NULL &&
              box.width * box.height >= JPEG_PIXELS_MIN)
@@ -281,6 +230,8 @@ static void write_block(struct tight *tight, struct rfb_box box)
     else
         write_full(tight, box);
 }
+
+_Static_assert((int)BLOCK_PIXELS == (int)PALETTE_PIXELS, "indices have room");
 
 static int tight_write(struct encoder *encoder, const struct encoder_config *config,
                        const struct rfb_picture *picture, struct rfb_box box, struct buffer *out)

@@ -20,6 +20,7 @@ struct viewer {
     struct pixel_format format;
     const uint8_t *at, *end;
     unsigned jpegs;
+    bool forms[5]; /* of ZRLE's tiles, that have come: raw, fill, packed, runs, palette's runs */
 };
 
 static const uint8_t *take(struct viewer *viewer, size_t bytes)
@@ -139,6 +140,102 @@ static void read_tight(struct viewer *viewer, struct rfb_box box)
     }
 }
 
+/* ---- ZRLE ------------------------------------------------------------------------------------ */
+
+static uint32_t cpixel(struct viewer *viewer)
+{
+    const struct pixel_format *format = &viewer->format;
+    const bool high = format->red_shift + format->green_shift + format->blue_shift > 24;
+    uint8_t bytes[4] = {0};
+    memcpy(bytes + (high != format->big_endian), take(viewer, 3), 3);
+    return colour_of(format, bytes);
+}
+
+static unsigned run(struct viewer *viewer)
+{
+    unsigned length = 1, byte;
+    do
+        length += byte = *take(viewer, 1);
+    while (byte == 255);
+    return length;
+}
+
+static void read_runs(struct viewer *viewer, struct rfb_box tile, const uint32_t *palette,
+                      unsigned colours)
+{
+    const size_t pixels = (size_t)tile.width * tile.height;
+    for (size_t at = 0, length; at < pixels; at += length) {
+        uint32_t colour;
+        if (colours == 0) {
+            colour = cpixel(viewer);
+            length = run(viewer);
+        } else {
+            const unsigned index = *take(viewer, 1);
+            assert_true((index & 127) < colours);
+            colour = palette[index & 127];
+            length = index & 128 ? run(viewer) : 1;
+        }
+        assert_true(length <= pixels - at);
+        for (size_t i = 0; i < length; i++)
+            *pixel(viewer, tile, at + i) = colour;
+    }
+}
+
+static void read_packed(struct viewer *viewer, struct rfb_box tile, const uint32_t *palette,
+                        unsigned colours)
+{
+    const unsigned bits = colours == 2 ? 1 : colours <= 4 ? 2 : 4;
+    for (unsigned y = 0; y < tile.height; y++) {
+        const uint8_t *row = take(viewer, (tile.width * bits + 7) / 8);
+        for (unsigned x = 0; x < tile.width; x++) {
+            const unsigned shift = 8 - bits - x * bits % 8;
+            const unsigned index = row[x * bits / 8] >> shift & ((1u << bits) - 1);
+            assert_true(index < colours);
+            *pixel(viewer, tile, (size_t)y * tile.width + x) = palette[index];
+        }
+    }
+}
+
+static void read_tile(struct viewer *viewer, struct rfb_box tile)
+{
+    uint32_t palette[128];
+    const unsigned form = *take(viewer, 1), colours = form & 127;
+    viewer->forms[form > 128 ? 4 : form == 128 ? 3 : form > 1 ? 2 : form] = true;
+    assert_true(form <= 16 || form == 128 || form >= 130);
+    for (unsigned i = 0; i < colours; i++)
+        palette[i] = cpixel(viewer);
+    if (form >= 128)
+        read_runs(viewer, tile, palette, colours);
+    else if (form > 1)
+        read_packed(viewer, tile, palette, colours);
+    else
+        for (size_t i = 0; i < (size_t)tile.width * tile.height; i++)
+            *pixel(viewer, tile, i) = form == 1 ? palette[0] : cpixel(viewer);
+}
+
+/* What comes out is read as the wire is, and is over when its tiles are. */
+static void read_zrle(struct viewer *viewer, struct rfb_box box)
+{
+    static uint8_t plain[PIXELS_MAX * 4];
+    const size_t length = rfb_get32(take(viewer, 4));
+    const uint8_t *data = take(viewer, length), *at = viewer->at, *end = viewer->end;
+    if (!viewer->zrle_open)
+        assert_int_equal(inflateInit(&viewer->zrle), Z_OK);
+    viewer->zrle_open = true;
+    viewer->zrle.next_in = (Bytef *)data, viewer->zrle.avail_in = (uInt)length;
+    viewer->zrle.next_out = plain, viewer->zrle.avail_out = sizeof plain;
+    assert_int_equal(inflate(&viewer->zrle, Z_SYNC_FLUSH), Z_OK);
+    assert_int_equal(viewer->zrle.avail_in, 0);
+    viewer->at = plain, viewer->end = viewer->zrle.next_out;
+    for (unsigned y = 0; y < box.height; y += 64)
+        for (unsigned x = 0; x < box.width; x += 64)
+            read_tile(viewer, (struct rfb_box){box.x + x, box.y + y,
+                                               box.width - x < 64 ? box.width - x : 64,
+                                               box.height - y < 64 ? box.height - y : 64});
+    assert_ptr_equal(viewer->at, viewer->end);
+    viewer->at = at, viewer->end = end;
+}
+
 /* ---- what all tests share -------------------------------------------------------------------- */
 
 static void read_rectangles(struct viewer *viewer, const struct buffer *out, int count)
@@ -157,6 +254,9 @@ static void read_rectangles(struct viewer *viewer, const struct buffer *out, int
             break;
         case RFB_TIGHT:
             read_tight(viewer, box);
+            break;
+        case RFB_ZRLE:
+            read_zrle(viewer, box);
             break;
         default:
             fail_msg("encoding %d", (int)rfb_get32(header + 8));
@@ -242,6 +342,8 @@ static void survives(const struct encoding *encoding, struct pixel_format format
                                 picture.pixels + (box.y + y) * picture.stride + box.x,
                                 box.width * 4);
     }
+    for (unsigned i = 0; i < 5 && encoding->number == RFB_ZRLE; i++)
+        assert_true(viewer.forms[i]);
     encoder_close(encoder);
     viewer_close(&viewer);
     free(picture.pixels);
