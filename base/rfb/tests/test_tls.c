@@ -56,7 +56,7 @@ static struct sides sides_of(const char *certificate, const char *authority)
     return sides;
 }
 
-/* The contexts' addresses stay, the sides' do not: so sessions are opened once those are in place. */
+/* Sessions name the sides' wires: they are opened once those are in place. */
 static void sides_open(struct sides *sides)
 {
     sides->screen = tls_open(sides->screen_context, wire_put, &sides->to_viewer);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/rfb/secret.h"
 
 /* A name or reason for terminals, titles and JSON: neither controls nor broken UTF-8. */
 static void printable_make(char *text)
@@ -98,22 +99,106 @@ static int nothing_asked(struct rfb *rfb)
     return rfb->minor >= 8 ? rfb_expect(rfb, 4, result) : client_init(rfb);
 }
 
+/* ---- a password ---------------------------------------------------------------------------- */
+
+static int password_result(struct rfb *rfb, const uint8_t *data)
+{
+    if (rfb_get32(data) == 0)
+        return client_init(rfb);
+    return rfb->minor >= 8 ? refused(rfb, RFB_WRONG_PASSWORD) : RFB_WRONG_PASSWORD;
+}
+
+static int challenge(struct rfb *rfb, const uint8_t *data)
+{
+    uint8_t answer[SECRET_BYTES];
+    if (!secret_answer(rfb->config.password, data, answer))
+        return RFB_NO_SECURITY;
+    rfb_say(rfb, answer, sizeof answer);
+    return rfb_expect(rfb, 4, password_result);
+}
+
+/* ---- VeNCrypt: its version, its kinds, then TLS -------------------------------------------- */
+
+static int encrypted(struct rfb *rfb, const uint8_t *data)
+{
+    if (*data != 1)
+        return RFB_BAD_TLS;
+    rfb->secured = true;
+    rfb->config.hooks->secure(rfb->config.context);
+    return rfb->subtype == RFB_X509_VNC ? rfb_expect(rfb, SECRET_BYTES, challenge)
+                                        : rfb_expect(rfb, 4, result);
+}
+
+static bool lists(const struct rfb *rfb, const uint8_t *data, uint32_t subtype)
+{
+    for (size_t at = 0; at < rfb->need; at += 4)
+        if (rfb_get32(data + at) == subtype)
+            return true;
+    return false;
+}
+
+/* A password that was given is used where the screen takes one. */
+static int subtype_list(struct rfb *rfb, const uint8_t *data)
+{
+    if (rfb->config.password != NULL && lists(rfb, data, RFB_X509_VNC))
+        rfb->subtype = RFB_X509_VNC;
+    else if (lists(rfb, data, RFB_X509_NONE))
+        rfb->subtype = RFB_X509_NONE;
+    else
+        return RFB_NO_SECURITY;
+    uint8_t chosen[4];
+    rfb_put32(chosen, rfb->subtype);
+    rfb_say(rfb, chosen, sizeof chosen);
+    return rfb_expect(rfb, 1, encrypted);
+}
+
+static int subtype_count(struct rfb *rfb, const uint8_t *data)
+{
+    return *data == 0 ? RFB_NO_SECURITY : rfb_expect(rfb, (size_t)*data * 4, subtype_list);
+}
+
+static int vencrypt_agreed(struct rfb *rfb, const uint8_t *data)
+{
+    return *data != 0 ? RFB_NO_SECURITY : rfb_expect(rfb, 1, subtype_count);
+}
+
+static int vencrypt_version(struct rfb *rfb, const uint8_t *data)
+{
+    static const uint8_t ours[2] = {0, 2};
+    if (rfb_get16(data) < rfb_get16(ours))
+        return RFB_NO_SECURITY;
+    rfb_say(rfb, ours, sizeof ours);
+    return rfb_expect(rfb, 1, vencrypt_agreed);
+}
+
 /* ---- security ----------------------------------------------------------------------------- */
 
+/* With a password a screen without one is refused: it may be another's. */
 static bool allowed(const struct rfb *rfb, unsigned type)
 {
-    return type == RFB_SECURITY_NONE && !rfb->config.tls_only;
+    const struct rfb_config *config = &rfb->config;
+    switch (type) {
+    case RFB_SECURITY_VENCRYPT:
+        return config->tls_only && config->hooks->secure != NULL;
+    case RFB_SECURITY_VNC:
+        return config->password != NULL && !config->tls_only;
+    default:
+        return type == RFB_SECURITY_NONE && config->password == NULL && !config->tls_only;
+    }
 }
 
 static int security_begin(struct rfb *rfb, unsigned type)
 {
-    return type == RFB_SECURITY_NONE ? nothing_asked(rfb) : RFB_NO_SECURITY;
+    if (type == RFB_SECURITY_VENCRYPT)
+        return rfb_expect(rfb, 2, vencrypt_version);
+    return type == RFB_SECURITY_VNC ? rfb_expect(rfb, SECRET_BYTES, challenge) : nothing_asked(rfb);
 }
 
 /* 3.7 and later: the screen lists, the viewer chooses. */
 static int security_list(struct rfb *rfb, const uint8_t *data)
 {
-    static const uint8_t best_first[] = {RFB_SECURITY_NONE};
+    static const uint8_t best_first[] = {RFB_SECURITY_VENCRYPT, RFB_SECURITY_VNC,
+                                         RFB_SECURITY_NONE};
     for (size_t i = 0; i < sizeof best_first; i++)
         if (allowed(rfb, best_first[i]) && memchr(data, best_first[i], rfb->need) != NULL) {
             rfb_say(rfb, &best_first[i], 1);

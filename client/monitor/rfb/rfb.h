@@ -71,9 +71,11 @@ struct rfb_config {
     uint64_t pixels_max;  /* of a picture: width * height */
     const int *encodings; /* as SetEncodings sends them, the best first; pseudo ones too */
     unsigned encoding_count;
-    const char *password; /* NULL: none is given; it outlives the machine */
-    bool tls_only;        /* VeNCrypt or nothing */
-    bool shared;          /* ClientInit: others may look, too */
+    /* password: NULL: none is given. It outlives the machine. A screen must ask for it, or, with
+     * tls_only, may. tls_only: VeNCrypt with X509, or nothing. */
+    const char *password;
+    bool tls_only;
+    bool shared; /* ClientInit: others may look, too */
 };
 
 /* rfb_open: NULL without memory. `config` is copied, its pointers outlive the machine. */

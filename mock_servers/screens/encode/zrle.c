@@ -1,5 +1,5 @@
-/* ZRLE: tiles of 64 x 64 pixels, each in whichever of five forms is the shortest, all of a rectangle
- * compressed as one. */
+/* ZRLE: tiles of 64 x 64 pixels, each in the shortest of five forms, all of a rectangle compressed
+ * as one. */
 #include <string.h>
 
 #include "mock_servers/screens/encode/palette.h"
