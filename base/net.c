@@ -190,6 +190,16 @@ int net_local(intptr_t handle, struct net_address *address)
     return 0;
 }
 
+int net_peer(intptr_t handle, struct net_address *address)
+{
+    struct sockaddr_in6 peer; /* the larger one */
+    socklen_t bytes = sizeof peer;
+    if (getpeername(handle, (struct sockaddr *)&peer, &bytes) != 0)
+        return -ENOTCONN;
+    *address = address_of(&peer, (size_t)bytes);
+    return 0;
+}
+
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 void net_finish(intptr_t handle)

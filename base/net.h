@@ -48,6 +48,7 @@ const char *net_family_name(const struct net_address *address); /* "ipv4" or "ip
 const char *net_address_text(const struct net_address *address, char text[NET_TEXT_BYTES]);
 
 int net_local(intptr_t handle, struct net_address *address); /* the socket's own end */
+int net_peer(intptr_t handle, struct net_address *address);  /* the other one */
 
 /* ---- blocking, with a time limit ------------------------------------------------------------ */
 

@@ -79,6 +79,7 @@ struct rfb_picture {
  * request with all that the viewer lacks, losslessly, and then says in a ServerCutText
  * "RFB_AUDIT_SAID picture=%016llx keys=%llu pointers=%llu updates=%llu": the rfb_picture_digest of
  * its picture and what it has seen and sent. The scene goes on with the next connection. */
+#define RFB_AUDIT_NAME "fanin screen " /* begins the names of the screens that can be asked */
 #define RFB_AUDIT_ASK  "fanin: what do I have?"
 #define RFB_AUDIT_SAID "fanin: you have"
 
