@@ -23,13 +23,10 @@ struct screens_config {
     uint64_t seed;
     uint64_t pictures; /* scenes: different pictures; screens beyond share them */
     bool view_only;
-    const char *device_name, *scene_name;
-
     const char *listen, *connect; /* as given */
     uint64_t port;
     struct net_address address; /* --listen: of screen 0; --connect: of the viewer */
 
-    const char *password_file, *tls_certificate, *tls_key; /* NULL: none */
     struct fault_list faults;
     const char *ready_file;
     bool dry_run, quiet;

@@ -27,7 +27,7 @@ struct source_hooks {
     void (*changed)(struct source *source, const struct scene_change *change, unsigned stamps);
     /* resized: the picture has another size: all of it is new. Not from within key and pointer. */
     void (*resized)(struct source *source);
-    /* lost: there will be no more of it; the source is closed behind the call. Not from within
+    /* lost: there will be no more of it; the source is closed on return. Not from within
      * key and pointer. */
     void (*lost)(struct source *source, const char *why);
 };
@@ -65,5 +65,12 @@ struct source_kind {
 };
 
 const struct source_kind *source_list(unsigned index); /* NULL after the last: scene, ... */
+extern const struct source_kind source_scene;
+
+/* source_scene_frames: of all scenes; skipped: painting was slower than the rate. */
+struct source_frames {
+    uint64_t painted, skipped;
+};
+struct source_frames source_scene_frames(void);
 
 #endif

@@ -1,0 +1,132 @@
+/* A screen's side of the handshake: version, security, ClientInit and ServerInit. RFB 3.3 and 3.7
+ * are spoken, too: old viewers do. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "mock_servers/screens/session.h"
+
+enum { NAME_BYTES = 32 };
+
+static void put(struct session *session, const void *data, size_t bytes)
+{
+    buffer_put(&session->out, data, bytes);
+}
+
+static void put32(struct session *session, uint32_t value)
+{
+    uint8_t bytes[4];
+    rfb_put32(bytes, value);
+    put(session, bytes, sizeof bytes);
+}
+
+static int refuse(struct session *session, const char *why)
+{
+    screens_say(session->screen->screens, session->screen->number, "a viewer %s", why);
+    session_close(session, ENDED_BY_VIEWER);
+    return -1;
+}
+
+void handshake_begin(struct session *session)
+{
+    if (!fault_act(session, MOMENT_VERSION))
+        put(session, RFB_VERSION, RFB_VERSION_BYTES);
+}
+
+/* ---- security ---- */
+
+static void secured(struct session *session)
+{
+    if (session->minor >= 8)
+        put32(session, 0);
+    session->state = SESSION_INIT;
+}
+
+/* RFB 3.3: the screen decides. */
+static void offer(struct session *session)
+{
+    const uint8_t kinds[] = {1, RFB_SECURITY_NONE};
+    session->state = SESSION_SECURITY;
+    if (fault_act(session, MOMENT_SECURITY))
+        return;
+    if (session->minor == 3) {
+        put32(session, RFB_SECURITY_NONE);
+        secured(session);
+        return;
+    }
+    put(session, kinds, sizeof kinds);
+}
+
+static int take_security(struct session *session, const uint8_t *data, unsigned bytes)
+{
+    if (data[0] != RFB_SECURITY_NONE)
+        return refuse(session, "chooses a kind of security that was not offered");
+    secured(session);
+    return 1;
+}
+
+static int take_version(struct session *session, const uint8_t *data, unsigned bytes)
+{
+    unsigned major, minor;
+    char text[RFB_VERSION_BYTES + 1] = "";
+    if (bytes < RFB_VERSION_BYTES)
+        return 0;
+    memcpy(text, data, RFB_VERSION_BYTES);
+    if (sscanf(text, "RFB %3u.%3u\n", &major, &minor) != 2 || major != 3 || minor < 3)
+        return refuse(session, "does not begin as RFB 3.3 to 3.8 does");
+    session->minor = minor >= 8 ? 8 : minor == 7 ? 7 : 3;
+    offer(session);
+    return RFB_VERSION_BYTES;
+}
+
+/* ---- init ---- */
+
+void handshake_put_init(struct session *session, unsigned width, unsigned height, const char *name,
+                        uint32_t name_bytes)
+{
+    const uint8_t format[RFB_FORMAT_BYTES] = RFB_FORMAT;
+    uint8_t size[4];
+    rfb_put16(size, width);
+    rfb_put16(size + 2, height);
+    put(session, size, sizeof size);
+    put(session, format, sizeof format);
+    put32(session, name_bytes);
+    put(session, name, strlen(name));
+}
+
+/* The first update is the whole picture, asked for or not: an incremental request lacks it all. */
+static int take_init(struct session *session, const uint8_t *data, unsigned bytes)
+{
+    struct screen *screen = session->screen;
+    char name[NAME_BYTES];
+    if (data[0] == 0)
+        screen_alone(screen, session);
+    if (!screen_look(screen)) {
+        session_close(session, ENDED_BROKEN);
+        return -1;
+    }
+    const struct rfb_picture *picture = screen->source->picture;
+    session->state = SESSION_READY;
+    session->unseen = (struct unseen){0};
+    unseen_add(&session->unseen, rfb_box_all(picture));
+    if (fault_act(session, MOMENT_INIT))
+        return 1;
+    snprintf(name, sizeof name, "screen %u", screen->number);
+    handshake_put_init(session, picture->width, picture->height, name, (uint32_t)strlen(name));
+    screen->screens->total.viewers++;
+    return 1;
+}
+
+int handshake_take(struct session *session, const uint8_t *data, unsigned bytes)
+{
+    switch (session->state) {
+    case SESSION_VERSION:
+        return take_version(session, data, bytes);
+    case SESSION_SECURITY:
+        return take_security(session, data, bytes);
+    case SESSION_INIT:
+        return take_init(session, data, bytes);
+    default:
+        return 0;
+    }
+}

@@ -1,0 +1,279 @@
+/* The command line of fanin-screens. */
+#include "mock_servers/screens/options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/os.h"
+#include "base/rfb/protocol.h"
+#include "mock_servers/screens/faults.h"
+
+enum {
+    PORT_MAX = 65535,
+    NAME_BYTES = 256,
+    WHY_BYTES = 256,
+    LINE_BYTES = 512,
+    FAULTS_BYTES = 4096,
+    PAGE_BYTES = 12288,
+};
+
+#define HERE "127.0.0.1"
+
+/* ---- parsers of our own ---- */
+
+static int option_scene(const struct option_spec *spec, const char *text, void *field, char *why,
+                        size_t why_bytes)
+{
+    const struct scene_kind *kind = scene_named(text);
+    *(const struct scene_kind **)field = kind;
+    if (kind != NULL)
+        return 0;
+    why_write(why, why_bytes, "takes one of");
+    for (unsigned i = 0; (kind = scene_list(i)) != NULL; i++) {
+        size_t used = strlen(why);
+        why_write(why + used, why_bytes - used, "%s %s", i > 0 ? "," : "", kind->name);
+    }
+    return -1;
+}
+
+static int option_device(const struct option_spec *spec, const char *text, void *field, char *why,
+                         size_t why_bytes)
+{
+    const struct source_kind *kind;
+    for (unsigned i = 0; (kind = source_list(i)) != NULL; i++)
+        if (strcmp(kind->name, text) == 0) {
+            *(const struct source_kind **)field = kind;
+            return 0;
+        }
+    why_write(why, why_bytes, "takes one of");
+    for (unsigned i = 0; (kind = source_list(i)) != NULL; i++) {
+        size_t used = strlen(why);
+        why_write(why + used, why_bytes - used, "%s %s", i > 0 ? "," : "", kind->name);
+    }
+    return -1;
+}
+
+static int option_size(const struct option_spec *spec, const char *text, void *field, char *why,
+                       size_t why_bytes)
+{
+    struct picture_size *size = field;
+    char end;
+    if (strspn(text, "0123456789x") == strlen(text) &&
+        sscanf(text, "%6ux%6u%c", &size->width, &size->height, &end) == 2 && size->width > 0 &&
+        size->height > 0 && size->width <= PICTURE_SIDE_MAX && size->height <= PICTURE_SIDE_MAX)
+        return 0;
+    return why_write(why, why_bytes, "takes WIDTHxHEIGHT, such as 1280x800, each up to %d",
+                     PICTURE_SIDE_MAX);
+}
+
+/* ---- the table ---- */
+
+#define AT(field) offsetof(struct screens_config, field)
+
+static const struct option_spec options[] = {
+    {.name = "Screens", .help = NULL},
+    {"count", "N", "1", "how many screens", options_count, AT(count), 1, SCREENS_COUNT_MAX, NULL},
+    {"size", "WxH", "1280x800", "of their pictures", option_size, AT(size), 0, 0, NULL},
+    {"device", "KIND", "scene", "what their pictures are made from; the kinds are listed below",
+     option_device, AT(source), 0, 0, NULL},
+    {"scene", "NAME", "type", "what they show; the scenes are listed below", option_scene,
+     AT(scene), 0, 0, NULL},
+    {"scene-rate", "R", NULL, "changes a second (default: the scene's own; 0: none)", options_rate,
+     AT(scene_rate), 0, 1000, NULL},
+    {"seed", "S", "1", "of what they show", options_count, AT(seed), 0, 0, NULL},
+    {"pictures", "N", "64",
+     "different pictures at most: screen i shows what screen i modulo N\n"
+     "shows, until a key or the pointer comes to it. A picture takes\n"
+     "4 bytes a pixel, 4 MB of 1280x800, while somebody looks at it",
+     options_count, AT(pictures), 1, SCREENS_COUNT_MAX, NULL},
+    {"view-only", NULL, NULL, "ignores keys and pointer, and counts them", options_flag,
+     AT(view_only), 0, 0, NULL},
+    {.name = "Connections", .help = NULL},
+    {"listen", "ADDR", HERE,
+     "viewers connect: screen i listens on ADDR, port BASE + i. near: the\n"
+     "address in $FANIN_NEAR, as fanin-lan sets it, else " HERE,
+     options_string, AT(listen), 0, 0, NULL},
+    {"connect", "ADDR[:PORT]", NULL,
+     "the screens connect to a viewer that listens (near, as above). While\n"
+     "nobody does, screen 0 tries every 100 ms; once it is in, all others\n"
+     "connect at once; after the viewer has gone, again so",
+     options_string, AT(connect), 0, 0, NULL},
+    {"port", "BASE", NULL,
+     "of screen 0 (default: 5900; 0: a free one, with --count 1; the ready\n"
+     "file says which), or of --connect's viewer (default: 5500)",
+     options_count, AT(port), 0, PORT_MAX, NULL},
+    {"ready-file", "FILE", NULL,
+     "written when all are ready: pid, first port, count; removed at the end", options_string,
+     AT(ready_file), 0, 0, NULL},
+    {.name = "Faults", .help = NULL},
+    {"fault", "KIND[:SHARE[:ARG]]", NULL,
+     "a fault of SHARE of the screens (a number, or a percentage such as\n"
+     "2%; default: all), evenly spread; repeatable, or separated by commas;\n"
+     "the kinds are listed below",
+     screen_faults_option, AT(faults), 0, 0, NULL},
+    {.name = "Output", .help = NULL},
+    {"quiet", NULL, NULL, "no lines about single screens, no summary", options_flag, AT(quiet), 0,
+     0, NULL},
+    {"dry-run", NULL, NULL, "check all that can be checked without opening a port, then end",
+     options_flag, AT(dry_run), 0, 0, NULL},
+    {.name = NULL},
+};
+
+/* ---- --help ---- */
+
+__attribute__((format(printf, 2, 3))) static void append(char text[PAGE_BYTES], const char *format,
+                                                         ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, PAGE_BYTES - used, format, arguments);
+    va_end(arguments);
+}
+
+static void epilogue_write(char text[PAGE_BYTES])
+{
+    char faults[FAULTS_BYTES];
+    const struct scene_kind *scene;
+    const struct source_kind *source;
+    faults_describe(&screen_faults, faults, sizeof faults);
+    text[0] = '\0';
+    append(text, "Scenes:\n");
+    for (unsigned i = 0; (scene = scene_list(i)) != NULL; i++)
+        append(text, "  %-10s %s (%g/s)\n", scene->name, scene->summary, scene->rate);
+    append(text, "\nDevices:\n");
+    for (unsigned i = 0; (source = source_list(i)) != NULL; i++)
+        append(text, "  %-10s %s\n", source->name, source->summary);
+    append(text,
+           "\nFaults; of those that follow a first good update each connection has its own:\n%s\n"
+           "Examples\n"
+           "  seven screens that any VNC viewer may look at, on ports 5900 to 5906:\n"
+           "  fanin-screens --count 7 --scene scroll\n"
+           "  a hundred that connect to a listening viewer, two of which stop in the middle:\n"
+           "  fanin-screens --count 100 --connect 127.0.0.1:5500 --fault freeze:2\n"
+           "\n"
+           "Runs until SIGTERM or Ctrl-C. Exit codes: 0 done; 2 wrong use; 3 the machine "
+           "cannot.\n",
+           faults);
+}
+
+/* ---- options that do not fit together ---- */
+
+/* Writes one line to standard error. */
+__attribute__((format(printf, 1, 2))) static int wrong(const char *format, ...)
+{
+    char line[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "fanin-screens: %s\n", line);
+    return OPTIONS_WRONG;
+}
+
+static const char *near_address(const char *name)
+{
+    const char *set = getenv("FANIN_NEAR");
+    if (strcmp(name, "near") != 0)
+        return name;
+    return set != NULL && *set != '\0' ? set : HERE;
+}
+
+static int read_listen(struct screens_config *config)
+{
+    const char *host = near_address(config->listen);
+    if (!net_numeric(host, 0, &config->address))
+        return wrong("--listen takes an address such as " HERE ", or near: \"%s\" is none", host);
+    if (config->port == UINT64_MAX)
+        config->port = RFB_PORT;
+    if (config->port == 0 && config->count > 1)
+        return wrong("--port 0 works with --count 1 only");
+    if (config->port + config->count - 1 > PORT_MAX)
+        return wrong("--port: %llu screens from port %llu on would need ports above %d; choose a "
+                     "lower port",
+                     (unsigned long long)config->count, (unsigned long long)config->port, PORT_MAX);
+    return OPTIONS_OK;
+}
+
+/* HOST, HOST:PORT, [V6]:PORT. False: it is none. */
+static bool split(const char *text, char host[NAME_BYTES], uint64_t *port)
+{
+    const bool is_quoted = text[0] == '[';
+    const char *end = is_quoted ? strchr(text, ']') : strrchr(text, ':');
+    if (is_quoted && end == NULL)
+        return false;
+    if (!is_quoted && end != NULL && strchr(text, ':') != end)
+        end = NULL; /* a plain IPv6 address */
+    const char *begin = text + is_quoted, *colon = is_quoted ? end + 1 : end;
+    size_t bytes = end != NULL ? (size_t)(end - begin) : strlen(begin);
+    if (bytes == 0 || bytes >= NAME_BYTES)
+        return false;
+    memcpy(host, begin, bytes);
+    host[bytes] = '\0';
+    if (colon == NULL || *colon == '\0')
+        return true;
+    char *rest;
+    *port = strtoull(colon + 1, &rest, 10);
+    return *colon == ':' && colon[1] >= '0' && colon[1] <= '9' && *rest == '\0' && *port > 0 &&
+           *port <= PORT_MAX;
+}
+
+static int read_connect(struct screens_config *config)
+{
+    char name[NAME_BYTES], why[WHY_BYTES] = "";
+    struct net_address *found;
+    uint64_t port = config->port == UINT64_MAX ? RFB_LISTEN_PORT : config->port;
+    if (!split(config->connect, name, &port) || port == 0)
+        return wrong("--connect takes ADDR or ADDR:PORT of a viewer that listens, such as " HERE
+                     ":%d",
+                     RFB_LISTEN_PORT);
+    config->port = port;
+    const char *host = near_address(name);
+    if (net_numeric(host, (uint16_t)port, &config->address))
+        return OPTIONS_OK;
+    if (net_resolve(host, &found, why, sizeof why) == 0)
+        return wrong("--connect: cannot resolve '%s': %s", host, why);
+    config->address = net_address_at(&found[0], 0, (uint16_t)port);
+    free(found);
+    return OPTIONS_OK;
+}
+
+static bool has_fault(const struct screens_config *config, const char *name)
+{
+    bool has = false;
+    for (unsigned i = 0; i < config->faults.count; i++)
+        has |= fault_is(&config->faults.items[i], name);
+    return has;
+}
+
+static int check(struct screens_config *config)
+{
+    char why[WHY_BYTES];
+    if (faults_spread(&config->faults, config->count, NULL, why, sizeof why) < 0)
+        return wrong("%s", why);
+    if (has_fault(config, "resize") && config->source->resize == NULL)
+        return wrong("--fault resize: --device %s cannot change its size", config->source->name);
+    if (config->scene_rate < 0)
+        config->scene_rate = config->scene->rate;
+    return config->connect != NULL ? read_connect(config) : read_listen(config);
+}
+
+int screens_options_read(int argc, char **argv, struct screens_config *config)
+{
+    char epilogue[PAGE_BYTES];
+    int operand;
+    epilogue_write(epilogue);
+    const struct option_set set = {
+        .program = "fanin-screens",
+        .synopsis = "--count N [options]",
+        .about = "Mock screens that are looked at by RFB, as VNC speaks it: by fanin-monitor or "
+                 "any other viewer. A screen's scene runs while somebody looks at it.",
+        .epilogue = epilogue,
+        .options = options,
+    };
+    *config = (struct screens_config){.port = UINT64_MAX, .scene_rate = -1};
+    int parsed = options_parse(&set, argc, argv, config, &operand);
+    return parsed == OPTIONS_OK ? check(config) : parsed;
+}
