@@ -142,10 +142,10 @@ static void epilogue_write(char text[PAGE_BYTES])
     text[0] = '\0';
     append(text, "Scenes:\n");
     for (unsigned i = 0; (scene = scene_list(i)) != NULL; i++)
-        append(text, "  %-10s %s (%g/s)\n", scene->name, scene->summary, scene->rate);
+        append(text, "  %s\n      %s (%g/s)\n", scene->name, scene->summary, scene->rate);
     append(text, "\nDevices:\n");
     for (unsigned i = 0; (source = source_list(i)) != NULL; i++)
-        append(text, "  %-10s %s\n", source->name, source->summary);
+        append(text, "  %s\n      %s\n", source->name, source->summary);
     append(text,
            "\nFaults; of those that follow a first good update each connection has its own:\n%s\n"
            "Examples\n"

@@ -27,6 +27,7 @@ struct screens_config {
     uint64_t port;
     struct net_address address; /* --listen: of screen 0; --connect: of the viewer */
 
+    const char *password_file, *tls_certificate, *tls_key; /* NULL: none */
     struct fault_list faults;
     const char *ready_file;
     bool dry_run, quiet;

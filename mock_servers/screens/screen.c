@@ -150,7 +150,7 @@ void screen_alone(struct screen *screen, const struct session *session)
 
 /* ---- listening ---- */
 
-/* Without descriptors or memory it tries again later, because no event tells when there are some. */
+/* Without descriptors or memory it tries again later: no event tells when there are some. */
 static void accept_all(struct screen *screen)
 {
     intptr_t socket;

@@ -72,7 +72,7 @@ void screen_gone(struct screen *screen, enum session_end how);
 /* screen_alone: closes all of its sessions but this one. */
 void screen_alone(struct screen *screen, const struct session *session);
 
-/* screens_say: one line about a screen on standard error, unless --quiet; the first of them only. */
+/* screens_say: a line about a screen on standard error, unless --quiet; the first ones only. */
 void screens_say(struct screens *screens, unsigned number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

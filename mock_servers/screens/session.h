@@ -78,7 +78,7 @@ void session_stick(struct session *session);
 void session_nudge(struct session *session);
 void session_free(struct session *session); /* of a closed one */
 
-/* ---- handshake.c: each takes the bytes of one step, or 0: more are needed; < 0: it is closed ---- */
+/* ---- handshake.c: takes the bytes of one step; 0: more are needed; negative: it is closed ---- */
 
 void handshake_begin(struct session *session);
 int handshake_take(struct session *session, const uint8_t *data, unsigned bytes);
