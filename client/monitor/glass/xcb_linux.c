@@ -12,9 +12,18 @@ static void glass_free(struct glass *glass)
     keys_free(&glass->keys);
     free(glass->surfaces);
     free(glass->panes);
+    grid_close(&glass->grid);
     pthread_mutex_destroy(&glass->placing);
     xcb_disconnect(glass->xcb.connection);
     free(glass);
+}
+
+/* The grid's window is there before a screen is. */
+static bool show_grid(struct glass *glass)
+{
+    const xcb_screen_t *screen = glass->xcb.screen;
+    return !glass->config.grid ||
+           glass_grid_size(glass, screen->width_in_pixels, screen->height_in_pixels) == 0;
 }
 
 static bool glass_begin(struct glass *glass, char *why, size_t why_bytes)
@@ -29,10 +38,15 @@ static bool glass_begin(struct glass *glass, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "no memory for %u windows", config->screens);
         return false;
     }
-    for (; glass->surface_count < config->screens; glass->surface_count++)
+    unsigned windows = config->grid ? 1 : config->screens;
+    for (; glass->surface_count < windows; glass->surface_count++)
         surface_init(&glass->surfaces[glass->surface_count], &glass->xcb);
     glass->shelves.width = glass->xcb.screen->width_in_pixels;
     glass->shelves.height = glass->xcb.screen->height_in_pixels;
+    if (!show_grid(glass)) {
+        snprintf(why, why_bytes, "no memory for the grid's window");
+        return false;
+    }
     return true;
 }
 
@@ -46,7 +60,8 @@ static struct glass *windows_open(const struct glass_config *config, char *why, 
     glass->config = *config;
     glass->focused = NOBODY;
     pthread_mutex_init(&glass->placing, NULL);
-    if (!glass_begin(glass, why, why_bytes)) {
+    if (grid_open(&glass->grid, config->grid ? config->screens : 0) != 0 ||
+        !glass_begin(glass, why, why_bytes)) {
         glass_free(glass);
         return NULL;
     }
@@ -78,9 +93,31 @@ static void find_place(struct glass *glass, struct pane *pane, unsigned width, u
     pthread_mutex_unlock(&glass->placing);
 }
 
+int glass_grid_size(struct glass *glass, unsigned width, unsigned height)
+{
+    struct rfb_picture canvas = {0};
+    struct surface_place place = {.width = width, .height = height};
+    grid_canvas(&glass->grid, canvas); /* nobody paints while its memory changes */
+    int error = surface_show(glass->surfaces, &glass->xcb, place, "fanin-monitor", &canvas);
+    grid_canvas(&glass->grid, canvas);
+    surface_put(glass->surfaces, &glass->xcb, rfb_box_all(&canvas));
+    return error;
+}
+
+static int glass_grid_show(struct glass *glass, unsigned screen, unsigned width, unsigned height,
+                           struct rfb_picture *picture)
+{
+    struct rfb_box box;
+    int error = grid_show(&glass->grid, screen, width, height, picture, &box);
+    surface_put(glass->surfaces, &glass->xcb, box);
+    return error;
+}
+
 static int windows_show(struct glass *glass, unsigned screen, unsigned width, unsigned height,
                         const char *title, struct rfb_picture *picture)
 {
+    if (glass->config.grid)
+        return glass_grid_show(glass, screen, width, height, picture);
     struct pane *pane = &glass->panes[screen];
     find_place(glass, pane, width, height);
     struct surface_place place = {pane->place.x, pane->place.y, width, height, .fixed = true};
@@ -89,12 +126,18 @@ static int windows_show(struct glass *glass, unsigned screen, unsigned width, un
 
 static void windows_put(struct glass *glass, unsigned screen, struct rfb_box box)
 {
-    surface_put(&glass->surfaces[screen], &glass->xcb, box);
+    if (glass->config.grid)
+        surface_put(glass->surfaces, &glass->xcb, grid_put(&glass->grid, screen, box));
+    else
+        surface_put(&glass->surfaces[screen], &glass->xcb, box);
 }
 
 static void windows_hide(struct glass *glass, unsigned screen)
 {
-    surface_hide(&glass->surfaces[screen], &glass->xcb);
+    if (glass->config.grid)
+        surface_put(glass->surfaces, &glass->xcb, grid_hide(&glass->grid, screen));
+    else
+        surface_hide(&glass->surfaces[screen], &glass->xcb);
 }
 
 /* ---- running ------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <xcb/xcb.h>
 
 #include "client/monitor/glass/glass.h"
+#include "client/monitor/glass/grid.h"
 #include "client/monitor/glass/layout.h"
 
 enum { GLASS_X11_DEPTH = 24, NOBODY = -1 };
@@ -99,8 +100,9 @@ struct glass {
     struct glass_config config;
     struct xcb xcb;
     struct keys keys;
-    struct surface *surfaces; /* one for each screen; their windows' ids grow */
+    struct surface *surfaces; /* one for each screen, or the grid's; their windows' ids grow */
     unsigned surface_count;
+    struct grid grid; /* with config.grid */
     struct pane *panes;
     pthread_mutex_t placing;
     struct shelves shelves;
@@ -108,6 +110,9 @@ struct glass {
     bool focused_by_pointer; /* the window has no focus of its own: the root has it */
     _Atomic bool stopping;
 };
+
+/* glass_grid_size: another size of the grid's window. 0 or a negative errno value. */
+int glass_grid_size(struct glass *glass, unsigned width, unsigned height);
 
 /* glass_event: calls the hooks for what an event says. */
 void glass_event(struct glass *glass, const xcb_generic_event_t *event);

@@ -126,7 +126,7 @@ static void place_window(struct surface *surface, struct xcb *xcb, struct surfac
     const uint32_t size[] = {place.width, place.height};
     if (!surface->exists) {
         create_window(surface, xcb, place);
-    } else {
+    } else if (place.fixed) {
         xcb_configure_window(xcb->connection, surface->window,
                              XCB_CONFIG_WINDOW_WIDTH | XCB_CONFIG_WINDOW_HEIGHT, size);
         xcb_clear_area(xcb->connection, false, surface->window, 0, 0, 0, 0);
