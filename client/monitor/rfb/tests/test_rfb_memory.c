@@ -1,5 +1,5 @@
-/* Every allocation of a connection fails once, in turn: it ends without memory, and nothing of it is
- * left; and what a rectangle says of its length alone is never allocated. */
+/* Every allocation of a connection fails once, in turn: it ends for want of memory, and nothing of
+ * it is left. */
 #include "base/tests/failing_memory.h"
 
 #include <string.h>
