@@ -75,11 +75,8 @@ static bool frame_put(struct recorder *recorder, const struct scene_kind *kind, 
     struct scene_change change = {0};
     scene_step(kind, &recorder->scene, due_us, &change);
     update_begin(recorder);
-    if (change.scrolled.width > 0 && change.scrolled.height > change.lines) {
-        struct rfb_box kept = change.scrolled;
-        kept.height -= change.lines;
-        copy_put(recorder, kept, kept.x, kept.y + change.lines);
-    }
+    if (change.scrolled.width > 0)
+        copy_put(recorder, change.scrolled, change.scrolled.x, change.scrolled.y + change.lines);
     for (unsigned i = 0; i < change.part_count; i++)
         if (!box_put(recorder, change.parts[i]))
             return false;

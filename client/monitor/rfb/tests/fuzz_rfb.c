@@ -1,11 +1,11 @@
 /* A viewer on the bytes of a hostile screen, in any pieces: whatever comes, only the picture is
  * written, and the same bytes at once come to the same as piece by piece. The first byte is the
- * length of the pieces; with its highest bit, the handshake has gone before. */
+ * length of the pieces, with bits for a handshake that has gone before, a password, and TLS. */
 #include "base/tests/fuzz.h"
 
 #include "client/monitor/rfb/rfb.h"
 
-enum { SIDE = 96, NO_HANDSHAKE = 0x80, PASSWORD = 0x40, PIXELS_MAX = 256 * 256 };
+enum { SIDE = 96, NO_HANDSHAKE = 0x80, PASSWORD = 0x40, TLS = 0x20, PIXELS_MAX = 256 * 256 };
 
 static const uint8_t handshake[] = "RFB 003.008\n\1\1\0\0\0\0\0\x60\0\x60\x20\x18\0\1\0\xff\0\xff\0"
                                    "\xff\x10\x08\0\0\0\0\0\0\0\0";
@@ -65,10 +65,11 @@ static struct rfb *opened(struct viewer *viewer, uint8_t how)
         .encodings = encodings,
         .encoding_count = sizeof encodings / sizeof *encodings,
         .password = how & PASSWORD ? "password" : NULL,
+        .tls_only = (how & (NO_HANDSHAKE | TLS)) == TLS,
     };
     struct rfb *rfb = rfb_open(&config);
     assert(rfb != NULL);
-    if (how & NO_HANDSHAKE) {
+    if ((how & NO_HANDSHAKE) && config.password == NULL) {
         const int64_t taken = rfb_feed(rfb, handshake, sizeof handshake - 1);
         assert(taken == sizeof handshake - 1 && rfb_idle(rfb));
         (void)taken;
@@ -107,7 +108,7 @@ int fuzz_input(const uint8_t *data, size_t bytes)
     const uint8_t how = fuzz_byte(&data, &bytes);
     struct viewer whole = {0}, pieces = {0};
     const int fault = live(&whole, how, data, bytes, 0);
-    const size_t piece = how & 0x3f;
+    const size_t piece = how & (TLS - 1);
     if (piece > 0) {
         const int again = live(&pieces, how, data, bytes, piece);
         /* A rectangle that is wrong in two ways may end by either. */
