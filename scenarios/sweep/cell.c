@@ -153,6 +153,22 @@ static int read_duration(struct cell *cell, struct error *error)
     return 0;
 }
 
+/* What a cell is about: servers that one client collects from, or screens that one viewer shows. */
+static int read_servers(struct cell *cell, struct error *error)
+{
+    const struct pair *servers = cell_find(cell, "servers");
+    const struct pair *screens = cell_find(cell, "screens");
+    if (servers == NULL && screens == NULL)
+        return error_set(error, &cell->place,
+                         "the key servers is missing; for example servers = 200, or of a viewer "
+                         "screens = 7");
+    if (servers != NULL && screens != NULL)
+        return error_set(error, &screens->place,
+                         "screens is of a viewer, and servers of a collector; remove one of them");
+    cell->screens = screens != NULL;
+    return 0;
+}
+
 static int read_pairs(struct arena *arena, struct cell *cell, struct error *error)
 {
     key_defaults(cell);
@@ -166,10 +182,7 @@ static int read_pairs(struct arena *arena, struct cell *cell, struct error *erro
         if (option != NULL)
             cell->fleet_options = text_join(arena, cell->fleet_options, option, pair->value);
     }
-    if (cell_find(cell, "servers") == NULL)
-        return error_set(error, &cell->place,
-                         "the key servers is missing; for example servers = 200");
-    return read_duration(cell, error);
+    return read_servers(cell, error) != 0 ? -1 : read_duration(cell, error);
 }
 
 int cell_read(struct arena *arena, struct cell *cell, struct error *error)

@@ -12,6 +12,7 @@ enum {
     CELLS_MAX = 20000,
     CELL_REPEAT_MAX = 1000,
     CELL_SERVERS_MAX = 1000000,
+    CELL_SCREENS_MAX = 4096, /* that a viewer takes */
 };
 
 /* A value typed as --[SCENARIO.[SECTION.]]KEY=VALUES. */
@@ -79,6 +80,7 @@ struct cell {
     double target;              /* of a calibration: what the metric shall be; 0: not said */
     bool failures_expected;     /* exit code 1 is a result here */
     uint64_t servers;           /* of the fleet; 0: foreign servers */
+    bool screens;               /* they are screens, and a viewer shows them */
     uint64_t ports_per_address; /* of the fleet's servers; 0: all on one address */
 
     struct link *link;            /* set by links_plan: of the name link_asked; NULL: loopback */

@@ -18,11 +18,14 @@ enum { PORT_MAX = 65535 };
 
 /* ---- which fleets ---- */
 
+/* Screens connect to their viewer, all of them, so a fleet of them has as many as the cell asks. */
 static bool serves(const struct fleet *fleet, const struct cell *cell)
 {
     return strcmp(fleet->cell->fleet_options, cell->fleet_options) == 0 &&
            strcmp(fleet->cell->servers_program, cell->servers_program) == 0 &&
-           fleet->cell->port == cell->port && fleet->link == cell->link;
+           fleet->cell->port == cell->port && fleet->link == cell->link &&
+           fleet->cell->screens == cell->screens &&
+           (!cell->screens || fleet->count == cell->servers);
 }
 
 static struct fleet *find_or_add(struct arena *arena, struct fleets *fleets, struct cell *cell)

@@ -11,7 +11,8 @@ struct fleet {
     const struct cell *cell;           /* the first that needs it: its options are the fleet's */
     unsigned number;                   /* from 1, in its files' names */
     uint64_t base;                     /* first port */
-    uint64_t count;                    /* servers: the most that any cell asks for */
+    uint64_t count;                    /* servers: the most that any cell asks for; screens:
+                                          as many as each of its cells asks for */
     const struct link *link;           /* NULL: loopback */
     const char *ready_path, *log_path; /* set by fleet_start */
     const char *link_log_path;         /* of its fanin-lan; NULL on loopback */

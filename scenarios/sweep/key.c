@@ -9,7 +9,7 @@
 #include "base/options.h"
 #include "base/os.h"
 
-enum kind { TEXT, EXPECT, WHOLE, SERVERS, DECIMAL, PERCENT, MILLIS, DURATION, IGNORED };
+enum kind { TEXT, EXPECT, WHOLE, SERVERS, SCREENS, DECIMAL, PERCENT, MILLIS, DURATION, IGNORED };
 
 struct sweep_key {
     const char *name;
@@ -40,6 +40,16 @@ static const char *const metrics[] = {"elapsed_ms",
                                       "latency_us_p50",
                                       "latency_us_p99",
                                       "outage_ms_max",
+                                      "worst_screen_p95_ms",
+                                      "screen_ms_p50",
+                                      "screen_ms_p95",
+                                      "decoded_ms_p50",
+                                      "decoded_ms_p95",
+                                      "decoded_worst_p95_ms",
+                                      "input_ms_p95",
+                                      "cpu_us_per_update",
+                                      "updates_per_s",
+                                      "mbit_per_s",
                                       NULL};
 
 static const struct sweep_key sweep_keys[] = {
@@ -67,6 +77,7 @@ static const struct sweep_key sweep_keys[] = {
     {"row-seconds", DECIMAL, AT(row_seconds), "1", 0.001, 86400, "seconds, such as 1.5"},
     {"servers-program", TEXT, AT(servers_program), "fanin-servers"},
     {"servers", SERVERS, AT(servers), NULL, 1, CELL_SERVERS_MAX, .axis = true},
+    {"screens", SCREENS, AT(servers), NULL, 1, CELL_SCREENS_MAX, .axis = true},
     {"fleet.ports-per-address", WHOLE, AT(ports_per_address), NULL, 0, 65535, .axis = true},
     {"title", IGNORED, .offset = 0}, /* for readers of the record */
 };
@@ -101,7 +112,7 @@ bool key_passes_on(const char *key)
 {
     const struct sweep_key *sweep_key = find_sweep_key(key);
     if (sweep_key != NULL)
-        return sweep_key->kind == SERVERS;
+        return sweep_key->kind == SERVERS || sweep_key->kind == SCREENS;
     return key_fleet_option(key) == NULL;
 }
 
@@ -160,6 +171,7 @@ static bool read_value(const struct sweep_key *key, const char *text, struct cel
         return *(bool *)field || strcmp(text, "success") == 0;
     case SERVERS: /* or a list or @file of servers that are not ours */
         return text[strspn(text, "0123456789")] != '\0' || read_whole(key, text, field);
+    case SCREENS:
     case WHOLE:
         return read_whole(key, text, field);
     case DECIMAL:
@@ -210,7 +222,8 @@ int key_check(const struct setting *setting, struct error *error)
                          setting->tight ? "; a fraction has a point, as 1.5" : "");
     if (option != NULL && text_is_among(option, fleet_own))
         return error_set(error, &setting->place,
-                         "%s is set by the sweep from servers and port; remove it", key);
+                         "%s is set by the sweep from servers (or screens) and port; remove it",
+                         key);
     if (option == NULL && strchr(key, '.') != NULL)
         return error_set(error, &setting->place, "%s: only \"fleet.\" may precede a key's name",
                          key);

@@ -101,6 +101,8 @@ static const struct option_set set = {
         "  row-seconds: expected duration of a row (default 1)\n"
         "  expect: failures, where failing connections are the expected result\n"
         "  servers-program: the program that opens the servers (default fanin-servers)\n"
+        "  screens: in place of servers, for viewers of screens: how many, an axis. With client =\n"
+        "    fanin-monitor or fanin-eye, and servers-program = fanin-screens\n"
         "  title: of the scenario\n"
         "\n"
         "Examples:\n"

@@ -185,6 +185,9 @@ static const struct mistake mistakes[] = {
     {"workers = 1\n", NULL, "some/t.conf:1: the key servers is missing"},
     {"[a]\nservers = 1\n[b]\nx = 1\n", NULL, "some/t.conf:3: the key servers is missing"},
     {"[a]\n", NULL, "some/t.conf:1: section [a] has no key"},
+    {"servers = 1\nscreens = 7\n", NULL, "some/t.conf:2: screens is of a viewer, and servers of"},
+    {"screens = 4097\n", NULL, "some/t.conf:1: screens = 4097: takes a whole number from 1"},
+    {"screens = \"h:1\"\n", NULL, "some/t.conf:1: screens = h:1: takes a whole number from 1"},
     {"servers = 0\n", NULL, "some/t.conf:1: servers = 0: takes a whole number from 1"},
     {"servers = 1\nrepeat = 1001\n", NULL, "some/t.conf:2: repeat = 1001: takes a whole number"},
     {"servers = 1\nrepeat = 2x\n", NULL, "some/t.conf:2: repeat = 2x: takes"},
@@ -461,6 +464,21 @@ SCENARIO_TEST(fleets_are_shared_and_ports_do_not_overlap)
         assert_int_equal(fixture->fleets.items[i]->count, 30);
         assert_int_equal(fixture->fleets.items[i]->base, 20000 + 30 * i);
     }
+}
+
+/* A screen that nobody asked for would connect, too. */
+SCENARIO_TEST(a_fleet_of_screens_has_as_many_as_its_cells_ask_for)
+{
+    expand_well(fixture, "screens = 7, 30\nclient = a, b\n", NULL);
+    assert_int_equal(plan_fleets(fixture), 0);
+    assert_int_equal(fixture->fleets.count, 2);
+    for (unsigned i = 0; i < fixture->cells.count; i++) {
+        const struct cell *cell = fixture->cells.items[i];
+        const uint64_t asked = strcmp(cell_find(cell, "screens")->value, "7") == 0 ? 7 : 30;
+        assert_int_equal(cell->servers, asked);
+        assert_int_equal(cell->fleet->count, asked);
+    }
+    assert_true(key_passes_on("screens"));
 }
 
 SCENARIO_TEST(too_many_ports_are_refused)
