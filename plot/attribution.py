@@ -8,7 +8,7 @@ import links
 import machine
 import paper
 from places import is_connection_test
-from rows import Results, Row, group, grouped, is_result
+from rows import Results, Row, group, grouped, is_of_screens, is_result
 from section import Section, range_text, measured, median_of
 from stats import Spread, median
 from tables import NONE, Column, Table, number, percent, ratio
@@ -46,8 +46,8 @@ class Shares(NamedTuple):
 
 def rows_of(results: Results) -> List[Row]:
     """Results that moved data for a time, without the connection tests."""
-    return [row for row in results.rows if is_result(row) and row["elapsed_ms"] and row["bytes"]
-            and not is_connection_test(row)]
+    return [row for row in results.rows if is_result(row) and not is_of_screens(row)
+            and row["elapsed_ms"] and row["bytes"] and not is_connection_test(row)]
 
 
 def tables_of(rows: Sequence[Row]) -> List[Tuple[str, List[List[Row]]]]:

@@ -1,5 +1,6 @@
-"""The paper's claims, from results/paper/claims.csv. A line compares two cells, or holds every run
-of a cell to a number. results/paper/README.md describes the columns."""
+"""The papers' claims, from results/paper/claims.csv. A line compares two cells, holds every run of
+a cell to a number, or the interval of their median. results/paper/README.md describes the
+columns."""
 
 import os
 import re
@@ -7,7 +8,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 import paper
 from places import FULL, PAPER
-from schema import CLIENT_KEYS, KIND_WORDS, SWEEP_KEYS
+from schema import CLIENT_KEYS, KIND_WORDS, SCREEN_KEYS, SWEEP_KEYS
 from texts import Line, read_table
 
 FILE = os.path.join(paper.FOLDER, "claims.csv")
@@ -15,7 +16,8 @@ COLUMNS = ("id", "claim", "machine", "what", "metric", "scenario", "subject", "d
            "against", "matters", "paper", "see")
 REQUIRED = ("id", "what", "metric", "scenario", "direction", "see")
 MACHINES = (PAPER, FULL)
-DIRECTIONS = ("less", "more", "at-least", "at-most", "equal")
+BELOW, NOT_JUDGED = "below", "not-judged"
+DIRECTIONS = ("less", "more", "at-least", "at-most", "equal", BELOW, NOT_JUDGED)
 WHAT_MAX = 25                      # columns that a line's `what` has in the verdict table
 OTHERS = "*"
 RULE = re.compile(r"(\d*)n(?:\+(\d+))?$")  # 2n+2, where n is the number of processors
@@ -43,11 +45,11 @@ class Claim(NamedTuple):
     @property
     def exact(self) -> bool:
         """Whether every single run is judged, without statistics."""
-        return not isinstance(self.against, dict)
+        return not isinstance(self.against, dict) and self.direction != BELOW
 
 
 # Every key that a selector may name.
-KEYS = {key.name: key for key in SWEEP_KEYS + CLIENT_KEYS}
+KEYS = {key.name: key for key in SWEEP_KEYS + SCREEN_KEYS + CLIENT_KEYS}
 
 
 def kind_of(key: str) -> str:
@@ -166,9 +168,13 @@ def matters_of(text: str, direction: str) -> Optional[float]:
 
 def parse(fields: Dict[str, str]) -> Claim:
     """One line; ValueError says what is wrong with it."""
-    for column in REQUIRED:
+    for column in REQUIRED if fields["direction"] != NOT_JUDGED else ("id", "what", "see"):
         if not fields[column]:
             raise ValueError("%s is empty" % column)
+    if fields["direction"] == NOT_JUDGED:
+        return Claim(fields["id"], fields["claim"], machines_of(fields["machine"]), fields["what"],
+                     fields["metric"], fields["scenario"], {}, NOT_JUDGED, 1.0, 0.0, None,
+                     fields["paper"], fields["see"])
     if len(fields["what"]) > WHAT_MAX:
         raise ValueError("what has %d characters; the table has room for %d"
                          % (len(fields["what"]), WHAT_MAX))
@@ -176,6 +182,9 @@ def parse(fields: Dict[str, str]) -> Claim:
     if direction not in DIRECTIONS:
         raise ValueError("direction: `%s` must be one of %s" % (direction, ", ".join(DIRECTIONS)))
     against = against_of(fields["against"])
+    if direction == BELOW and (not isinstance(against, float) or fields["margin"]):
+        raise ValueError("below holds the interval of a median under a number: against is that "
+                         "number, and margin is empty")
     margin = margin_of(fields["margin"], direction, not isinstance(against, dict))
     return Claim(fields["id"], fields["claim"], machines_of(fields["machine"]), fields["what"],
                  metric_of(fields["metric"], "metric"), fields["scenario"],

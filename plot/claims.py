@@ -5,12 +5,12 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 import attribution
 import machine
 from claim import Claim, load
-from comparison import CONFIDENCE, RUNS_MIN, Comparison, Count, Evidence
+from comparison import CONFIDENCE, RUNS_MIN, Comparison, Count, Evidence, Level
 from places import FULL, PAPER, PAPERS_MACHINE
 from rows import Results, Row, grouped
 from section import Section, shorten
 from stats import Interval
-from tables import GAP, NONE, WIDTH, Column, Table, number, widths
+from tables import GAP, NONE, WIDTH, Column, Table, number, span, widths
 from texts import WrongFile, short
 from verdict import (ALPHA, CONFIRMED, CONTRADICTED, INCONCLUSIVE, NOT_TESTED, PAPER_LINK, Place,
                      Verdict, alarm_line, alarms, counting, judge, on_machines, primary)
@@ -57,6 +57,8 @@ def effect_text(found: Optional[Evidence]) -> str:
     """A ratio, a difference with its sign, or what was counted."""
     if found is None:
         return NONE
+    if isinstance(found, Level):
+        return number(found.median)
     if isinstance(found, Count):
         low, high = "%.6g" % min(found.a), "%.6g" % max(found.a)
         return low if low == high else "%s..%s" % (low, high)
@@ -65,6 +67,8 @@ def effect_text(found: Optional[Evidence]) -> str:
 
 def interval_text(found: Optional[Evidence]) -> str:
     """The interval of effect_text()."""
+    if isinstance(found, Level) and found.interval:
+        return span(found.interval.low, found.interval.high)
     if not isinstance(found, Comparison) or found.interval is None:
         return NONE
     interval: Interval = found.interval
@@ -213,9 +217,8 @@ def both_line(found: Dict[str, Verdict]) -> List[str]:
     return fields + [paper_text(held.shown.claim) if held.shown else NONE]
 
 
-def both_table(results: Results, notes: Sequence[str] = ()) -> Table:
+def both_table(verdicts: Sequence[Verdict], notes: Sequence[str] = ()) -> Table:
     """The verdicts on the paper's machine and at full speed side by side, a line a claim."""
-    verdicts = verdicts_of(results)
     reached = any(one.place.machine == PAPER and one.word != NOT_TESTED
                   for one in primary(verdicts).values())
     made = Table("Verdicts; those %s count. Paper, here: the ratio or count that decides there" % (
@@ -247,7 +250,7 @@ def build(results: Results) -> Section:
     notes = METHOD + (alarm_line(alarms(results)),)
     verdicts = [one for members in found for one in members]
     with_machine = has_paper(verdicts)
-    blocks: List[Union[str, Table]] = [both_table(results, differences(results))] * with_machine
+    blocks: List[Union[str, Table]] = [both_table(verdicts, differences(results))] * with_machine
     told: List[str] = []
     for members in found:
         blocks.append(table(members, told, () if told else notes, with_machine))
@@ -260,6 +263,9 @@ def build(results: Results) -> Section:
 
 def evidence_line(one: Verdict, found: Evidence) -> List[str]:
     start = [one.id, found.claim.what]
+    if isinstance(found, Level):
+        return start + ["below %g" % found.bound, str(found.n), effect_text(found),
+                        interval_text(found), NONE, NONE]
     if isinstance(found, Count):
         return start + ["%d of %d runs broke it" % (found.broken, found.n), str(found.n),
                         effect_text(found), NONE, NONE, NONE]

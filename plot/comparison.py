@@ -1,4 +1,4 @@
-"""Compares the cells of a claim, or every run of a cell with a number.
+"""Compares the cells of a claim, or every run of a cell, or their median, with a number.
 
 Method: Mann and Whitney's exact test on the values of the runs, with the other side multiplied by
 the claim's bound. The effect is the Hodges-Lehmann estimate of the ratio, with the interval of that
@@ -16,15 +16,16 @@ confirmed and contradicted never share a true ratio at which both are likely (a 
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from claim import OTHERS, Claim, value_of
+from claim import BELOW, NOT_JUDGED, OTHERS, Claim, value_of
 from ranks import hodges_lehmann, mann_whitney, ratio_estimate, ratio_interval, shift_interval
 from places import FULL, machine_of
 from rows import OPTIONS, Row, group, is_result, numbers, select, why_excluded
-from stats import Interval
+from stats import Interval, median, median_interval
 from texts import reading_order
 
 RUNS_MIN = 5      # of a cell: below, there is no verdict
 CONFIDENCE = 0.95
+LEVEL_CONFIDENCE = 0.9  # of a median against a number: either end is passed by at most 5 %
 
 
 class Comparison(NamedTuple):
@@ -68,7 +69,31 @@ class Count(NamedTuple):
         return len(self.a)
 
 
-Evidence = Union[Comparison, Count]
+class Level(NamedTuple):
+    """The median of a cell's runs against a number. The interval decides: held if it ends below
+    the number, denied if it begins there. None with too few runs."""
+
+    claim: Claim
+    rows: List[Row]
+    a: List[float]
+    median: float
+    interval: Optional[Interval]
+    bound: float
+
+    @property
+    def n(self) -> int:
+        return len(self.a)
+
+    @property
+    def holds(self) -> bool:
+        return self.interval is not None and self.interval.high < self.bound
+
+    @property
+    def denied(self) -> bool:
+        return self.interval is not None and self.interval.low >= self.bound
+
+
+Evidence = Union[Comparison, Count, Level]
 
 
 class NotTested(Exception):
@@ -109,7 +134,8 @@ def counting(rows: Sequence[Row], claim: Claim, chosen: Dict[str, str],
     if not found:
         raise NotTested("no row of " + name)
     if not kept:
-        why = ": " + why_excluded(found[0]) if machine_of(found[0]) != FULL else ""
+        told = machine_of(found[0]) != FULL or found[0]["status"] == "skipped"
+        why = ": " + why_excluded(found[0]) if told else ""
         raise NotTested("none of the %d rows of %s counts%s" % (len(found), name, why))
     return kept
 
@@ -216,12 +242,23 @@ def count(claim: Claim, subject: List[Row]) -> Count:
     return Count(claim, measured, a, wanted, broken)
 
 
+def level(claim: Claim, subject: List[Row]) -> Level:
+    """The median of the runs against the claim's number."""
+    a = values(subject, claim.metric, words(claim.subject, None))
+    assert isinstance(claim.against, float)
+    return Level(claim, subject, a, median(a), median_interval(a, LEVEL_CONFIDENCE), claim.against)
+
+
 def evidence(rows: Sequence[Row], claim: Claim, cpus: Optional[int]) -> List[Evidence]:
     """The evidence of one link's rows on one line. NotTested if there is none."""
+    if claim.direction == NOT_JUDGED:
+        raise NotTested("not judged here: " + claim.what)
     name = words(claim.subject, cpus)
     subject = counting(rows, claim, claim.subject, cpus)
     if claim.exact:
         return [count(claim, subject)]
     one_cell(subject, name)
+    if claim.direction == BELOW:
+        return [level(claim, subject)]
     return [compare(claim, rest, subject, members)
             for rest, members in other_cells(rows, claim, cpus)]

@@ -5,7 +5,8 @@ import itertools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from places import is_connection_test
-from rows import TIME_MIN, Results, Row, group, group_by, is_result
+from row_check import TIME_MIN
+from rows import Results, Row, group, group_by, is_of_screens, is_result
 from section import Figure, Section, data_block, data_line, numbered
 from stats import median
 from tables import NONE, Column, Table, number, ratio
@@ -166,7 +167,7 @@ def place(results: Results) -> Callable[[str], Tuple[int, str]]:
 
 
 def build(results: Results) -> Section:
-    rows: List[Row] = [row for row in results.rows if is_result(row)]
+    rows: List[Row] = [row for row in results.rows if is_result(row) and not is_of_screens(row)]
     found: Dict[str, Tuple[str, List[Run]]] = {}
     scenarios = group_by(rows, "scenario")
     for scenario in sorted(scenarios, key=place(results)):

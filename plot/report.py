@@ -24,18 +24,21 @@ import draft
 import figures
 import level
 import machine
+import many_screens
 import markdown
 import order
 import page
 import peers
 import predicted
 import scale
+import screens
 import spec
 import stages
 import summary
 import table1
 import table2
 import table3
+import viewers
 import wire
 from contents import Report, excluded, reasons
 from rows import Results, is_result, load_or_explain, run_command
@@ -45,7 +48,8 @@ from texts import WrongFile
 
 PROGRAM = "plot/report.py"
 SECTIONS = (predicted.build, claims.build, table1.build, connect.build, table2.build, wire.build,
-            table3.build, level.build, crossing.build, spec.build, peers.build, scale.build,
+            table3.build, level.build, crossing.build, spec.build, screens.build,
+            screens.build_remote, many_screens.build, viewers.build, peers.build, scale.build,
             stages.build, claims.build_evidence, attribution.build, order.build)
 
 # ---- the command ----
@@ -111,7 +115,7 @@ def write_pages(report: Report, folder: str, with_figures: bool) -> Tuple[str, i
 
 def print_sections(report: Report, names: Sequence[str]) -> int:
     """Prints these sections and returns the exit code."""
-    verdicts = Section("Verdicts", [summary.verdicts(report.results)], [])
+    verdicts = Section("Verdicts", summary.all_verdicts(report.results), [])
     sections = {report.summary.short: to_screen(report)}
     sections.update((section.short, section_text(section))
                     for section in [verdicts] + report.sections)

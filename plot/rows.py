@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads a results folder: rows.jsonl, checked line by line against base/row_keys.h, and run.json.
+"""Reads a results folder: rows.jsonl, checked line by line (row_check.py), and run.json.
 
 A row that fails a check is left out and named as `rows.jsonl:LINE: what` on standard error. The
 other rows stay usable, because an interrupted sweep is valid as far as it got.
@@ -18,18 +18,15 @@ import json
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from places import is_connection_test, seen_by_tables, why_not_on_machine
-from schema import CLIENT_KEYS, SWEEP_KEYS, Key
+from row_check import SCHEMA, Row, is_number, is_of_screens, shown, wrong_client, wrong_row
+from schema import CLIENT_KEYS, SCREEN_KEYS
 from stats import median, median_interval
 from tables import number, span
 from texts import PLAIN, UTF16, WrongFile, reading_order, split
 
-SCHEMA = 4  # ROW_SCHEMA of base/row.h
+NO_AUDIT = "none: "    # begins an audit that could not be made, and why
 ROWS_FILE, RUN_FILE = "rows.jsonl", "run.json"
 SAME_REASON_MAX = 3    # lines that are named one by one
-TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
-RATE_TOLERANCE = 0.02  # between bytes_per_s and bytes / elapsed_ms: both are rounded in print
-
-Row = Dict[str, Any]
 
 
 class OtherSchema(Exception):
@@ -48,89 +45,6 @@ class Results(NamedTuple):
     def seen(self) -> List[Row]:
         """The rows as tables and claims see them: those of scenario paper as of what it repeats."""
         return seen_by_tables(self.rows)
-
-
-# ---- the schema ----
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a number from 0 that fits 64 bits. NaN does not; true and false do not."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**64
-
-
-IS_TEXT = ("text", lambda v: isinstance(v, str))
-# For each kind of base/row_keys.h: what a value must be.
-KINDS = {
-    "text": IS_TEXT, "line": IS_TEXT, "choice": IS_TEXT, "status": IS_TEXT, "bytes": IS_TEXT,
-    "integer": ("a whole number", lambda v: isinstance(v, int) and not isinstance(v, bool)),
-    "count": ("a whole number from 0", lambda v: is_number(v) and isinstance(v, int)),
-    "from1": ("a whole number from 1", lambda v: is_number(v) and isinstance(v, int) and v > 0),
-    "number": ("a finite number from 0", is_number),
-    "time": ("a finite time above 0", lambda v: is_number(v) and v >= TIME_MIN),
-    "positive": ("a finite number above 0", lambda v: is_number(v) and v > 0),
-    "tally": ("an object of counts", lambda v: isinstance(v, dict)),
-    "flag": ("true or false", lambda v: isinstance(v, bool)),
-}
-
-STATUSES = ("ok", "failed", "skipped")
-
-
-def wrong_key(row: Row, keys: Iterable[Key]) -> Optional[str]:
-    """The first key that is missing or of the wrong kind, in words; None if all are right."""
-    for key in keys:
-        words, fits = KINDS[key.kind]
-        if key.name not in row:
-            return "has no `%s`" % key.name
-        value = row[key.name]
-        if not (fits(value) or value is None and key.null):
-            return "`%s` is %s: must be %s" % (key.name, shown(value), words)
-    return None
-
-
-def shown(value: Any) -> str:
-    """A value as JSON, cut so that a message stays one line."""
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-QUANTILES = {"connect_us": ("min", "p50", "p90", "p99", "max"),
-             "latency_us": ("min", "p50", "p90", "p99", "p999", "max")}
-
-
-def disorder(row: Row) -> Optional[str]:
-    """A quantile above a higher one, in words; None if there is none."""
-    for name, places in QUANTILES.items():
-        known = [key for key in ("%s_%s" % (name, place) for place in places)
-                 if row[key] is not None]
-        for low, high in zip(known, known[1:]):
-            if row[low] > row[high]:
-                return "`%s` is above `%s`" % (low, high)
-    return None
-
-
-def contradiction(row: Row) -> Optional[str]:
-    """Numbers of one row that contradict each other, in words; None if there are none."""
-    if row["connected"] + row["connect_failed"] != row["servers"]:
-        return "connected + connect_failed is not servers"
-    if row["bytes_per_s"] and row["elapsed_ms"]:
-        rate = row["bytes"] / row["elapsed_ms"] * 1000
-        if abs(rate - row["bytes_per_s"]) > RATE_TOLERANCE * row["bytes_per_s"]:
-            return "`bytes_per_s` is not bytes / elapsed_ms"
-    return disorder(row)
-
-
-def wrong_row(row: Any) -> Optional[str]:
-    """Why a parsed line is not a row of this schema; None if it is."""
-    if not isinstance(row, dict):
-        return "not a JSON object"
-    if row.get("schema") != SCHEMA or isinstance(row["schema"], bool):
-        return "schema is %s: this report reads schema %d" % (shown(row.get("schema")), SCHEMA)
-    if row.get("status") not in STATUSES:
-        return "`status` is %s: must be %s" % (shown(row.get("status")), ", ".join(STATUSES))
-    why = wrong_key(row, SWEEP_KEYS)
-    if why or row["status"] != "ok":
-        return why
-    return wrong_key(row, CLIENT_KEYS) or contradiction(row)
 
 
 # ---- loading ----
@@ -244,14 +158,20 @@ def in_short(problems: Sequence[str]) -> List[str]:
 def is_connect_result(row: Row) -> bool:
     """Whether only connects failed, in a connection test: there it is the result."""
     return is_connection_test(row) and row["status"] == "failed" \
-        and not (wrong_key(row, CLIENT_KEYS) or contradiction(row)) \
+        and not (is_of_screens(row) or wrong_client(row)) \
         and row["connect_failed"] > 0 and row["connections_failed"] == 0
 
 
 def is_result(row: Row) -> bool:
     """Whether the row passed its audit, on its machine. All others are listed, never averaged."""
-    return (row["status"] == "ok" or is_connect_result(row)) and row["audit"] == "pass" \
+    return (row["status"] == "ok" or is_connect_result(row)) and is_audited(row) \
         and not why_not_on_machine(row)
+
+
+def is_audited(row: Row) -> bool:
+    """Whether its audit passed. Of screens or viewers that are not ours nothing can be audited, and
+    what the eye saw in their windows counts nevertheless."""
+    return row["audit"] == "pass" or is_of_screens(row) and row["audit"].startswith(NO_AUDIT)
 
 
 def why_excluded(row: Row) -> str:
@@ -299,8 +219,8 @@ def numbers(rows: Iterable[Row], key: str) -> List[float]:
 
 # Options that change the meaning of a number: rows that differ in one of them never share a median.
 # Workers and concurrency are left out, because a cell's name has them; the seed changes nothing.
-OPTIONS = (*(key.name for key in CLIENT_KEYS if key.writer == "OPTION"
-             and key.name not in ("workers", "concurrency", "seed")),
+OPTIONS = (*dict.fromkeys(key.name for key in CLIENT_KEYS + SCREEN_KEYS if key.writer == "OPTION"
+                          and key.name not in ("workers", "concurrency", "seed")),
            "gate", "servers", "idle_servers", "end_marker", "fleet", "link", "label", "version",
            "host", "os", "machine", "cpu_share_asked", "cpu_period_ms")
 

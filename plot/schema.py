@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The schema of a row, read from base/row_keys.h, and its tables in results/README.md."""
+"""The schema of a row, read from base/row_keys.h and client/monitor/row_keys.h, and its tables in
+results/README.md."""
 
 import os
 import sys
@@ -17,6 +18,7 @@ import draft
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
 KEYS_FILE = os.path.join(ROOT, "base", "row_keys.h")
+SCREEN_KEYS_FILE = os.path.join(ROOT, "client", "monitor", "row_keys.h")
 README_FILE = os.path.join(ROOT, "results", "README.md")
 
 KIND_WORDS = {
@@ -27,9 +29,9 @@ KIND_WORDS = {
 
 
 class Key(NamedTuple):
-    """One line of base/row_keys.h; its head explains the columns."""
+    """One line of a file of keys; the head of base/row_keys.h explains the columns."""
 
-    writer: str  # "SWEEP", "OPTION", "RESULT"
+    writer: str  # "SWEEP", "OPTION", "RESULT", "EYE"
     kind: str
     name: str
     unit: str
@@ -50,6 +52,7 @@ def read_keys(path: str = KEYS_FILE) -> Tuple[Key, ...]:
 KEYS = read_keys()
 SWEEP_KEYS = tuple(key for key in KEYS if key.writer == "SWEEP")
 CLIENT_KEYS = tuple(key for key in KEYS if key.writer != "SWEEP")
+SCREEN_KEYS = read_keys(SCREEN_KEYS_FILE)  # of a viewer of screens, in place of CLIENT_KEYS
 
 
 def table(keys: Sequence[Key]) -> str:
@@ -66,7 +69,7 @@ def table(keys: Sequence[Key]) -> str:
 
 def with_tables(page: str) -> str:
     """The page with what lies between its marks made anew. ValueError: a mark is missing."""
-    for name, keys in (("sweep", SWEEP_KEYS), ("client", CLIENT_KEYS)):
+    for name, keys in (("sweep", SWEEP_KEYS), ("client", CLIENT_KEYS), ("screen", SCREEN_KEYS)):
         begin, end = "<!-- %s keys: make schema -->\n" % name, "<!-- end of %s keys -->\n" % name
         if begin not in page or end not in page.partition(begin)[2]:
             raise ValueError("%s: lacks the marks of the %s keys" % (README_FILE, name))

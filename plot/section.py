@@ -1,6 +1,7 @@
 """What a report consists of: sections of paragraphs, tables and figures. Each is built once, then
 printed as text, Markdown or HTML, or drawn by gnuplot."""
 
+import os
 import re
 from typing import (Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Sized, Tuple,
                     Union)
@@ -12,6 +13,7 @@ from tables import Column, Table, number, span
 LATENCY_COLUMNS = tuple(Column(head, name) for name in ("p50", "p99", "p99.9")
                         for head in ("median", "min..max"))
 LATENCY_NOTE = "Latency: from the moment a record was due to be sent until it was processed."
+NOT_RUN_FILE = "not-run.txt"  # lines `SCENARIO: why`
 LEFT_OUT = "Left out"  # begins the one line of a section without results
 MEGA, KB_TO_MB = 1e-6, 1.024e-3
 
@@ -73,8 +75,18 @@ def left_out(title: str, results: Results, scenario: str) -> Section:
     """The section of an experiment without results: one line with the reason."""
     rows = select(results.seen, scenario=scenario)
     why = "none of its %d rows counts (see the list of rows left out)" % len(rows) if rows \
-        else "this folder has no row of scenario %s" % scenario
+        else not_run_reason(results, scenario) or "this folder has no row of scenario %s" % scenario
     return Section(title, ["%s: %s." % (LEFT_OUT, why)], [])
+
+
+def not_run_reason(results: Results, scenario: str) -> str:
+    """`not run: ...`, if what made the folder left a scenario out and said why; "" otherwise."""
+    try:
+        with open(os.path.join(results.folder, NOT_RUN_FILE), encoding="utf-8") as file:
+            lines = [line.strip().partition(": ") for line in file]
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return next(("not run: " + why for name, _, why in lines if name == scenario and why), "")
 
 
 def measured(rows: Sequence[Row], key: str) -> Optional[Spread]:

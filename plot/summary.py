@@ -1,4 +1,5 @@
-"""The summary on one screen: Tables 1 to 3 as paper / here / ratio, and the claims' verdicts."""
+"""The summary on one screen: Tables 1 to 3 as paper / here / ratio, paper B's case, and the claims'
+verdicts."""
 
 from typing import List, Optional, Sequence, Tuple, Union
 
@@ -6,12 +7,13 @@ import claims
 import links
 import paper
 import predicted
+import screens
 import table1
 import table2
 import table3
 from contents import EMULATED, not_comparable
 from places import at_full_speed
-from rows import Results, Row, group, variants
+from rows import Results, Row, group, grouped, is_of_screens, variants
 from section import (KB_TO_MB, MEGA, Section, measured, median_of, range_text, run_counts, shorten,
                      usable)
 from tables import Column, Table, exact, number, ratio
@@ -126,22 +128,25 @@ def throughput(results: Results, words: str) -> Optional[Table]:
 # ---- the verdicts ----
 
 
-def verdicts(results: Results) -> Union[str, Table]:
+def verdicts(results: Results, paper_letter: str = "A") -> Union[str, Table]:
+    """Those on one paper's claims."""
     try:
-        found = claims.verdicts_of(results)
+        every = claims.verdicts_of(results)
     except (WrongFile, OSError) as error:
         return "Verdicts: none, %s." % error
+    found = [one for one in every if one.id.startswith(paper_letter)]
     if not found:
         return "Verdicts: none, no row is of a machine that a claim is judged on."
     if claims.has_paper(found):
-        return claims.both_table(results)
-    home = found[0].place
+        return claims.both_table(found)
     held = list(primary(found).values())
+    home = held[0].place
     lines = []
     for one in held:
         fields = claims.line(one)
         lines.append([one.id, one.word, shorten(one.text, CLAIM_MAX)] + fields[3:6])
-    away = ["%s %s" % (one.id, one.place.on) for one in held if one.place != home]
+    away = ["%s %s" % (" ".join(one.id for one in ones), on) for on, ones in grouped(
+        [one for one in held if one.place != home], lambda one: one.place.on).items()]
     where = home.link + (", but " + ", ".join(away) if away else "")
     return Table("Verdicts on %s. Paper, here: the ratio or count that decides; 95 %%: interval"
                  % where, VERDICTS, lines)
@@ -169,8 +174,24 @@ def lead(results: Results, found: predicted.Papers) -> str:
         predicted.errors_line(found))))
 
 
+def of_screens(results: Results) -> List[Union[str, Table]]:
+    """Paper B's part: its case and its verdicts, or why there are none; [] if nobody asked."""
+    table = screens.summary_table(results)
+    why = [] if table else [screens.not_run(results)]
+    any_row = any(map(is_of_screens, results.rows))
+    return [*filter(None, [table, *why])] + [verdicts(results, "B")] * any_row
+
+
+def all_verdicts(results: Results) -> List[Union[str, Table]]:
+    """Those of the papers of which anything ran here."""
+    of_a = [verdicts(results)] * any(not is_of_screens(row) for row in results.rows)
+    return of_a + [verdicts(results, "B")] * any(map(is_of_screens, results.rows))
+
+
 def build(results: Results) -> Section:
-    """The tables on the paper's machine; at full speed those that are not there."""
+    """The tables on the paper's machine; at full speed those that are not there. Then paper B's."""
+    if all(map(is_of_screens, results.rows)):
+        return Section(TITLE, of_screens(results), [], screens.LEAD)
     found = predicted.papers_machine(results)
     blocks: List[Union[str, Table]] = list(filter(None, [predicted.reason_line(results)]))
     words = "at full speed on" if found.every else "on"
@@ -180,5 +201,5 @@ def build(results: Results) -> Section:
             ("Table 3", predicted.screen_throughput, throughput)):
         blocks.append(on_paper(found) or at_full(results, words)
                       or "%s: no result in this folder." % name)
-    return Section(TITLE, blocks + [verdicts(results)] + elsewhere(results, found), [],
-                   lead(results, found))
+    return Section(TITLE, blocks + [verdicts(results)] + elsewhere(results, found)
+                   + of_screens(results), [], lead(results, found))

@@ -4,10 +4,12 @@ from typing import List
 
 import machine
 from contents import Report, lists
+from rows import is_of_screens
 from section import Section, shorten
 from tables import WIDTH, Table, to_compact_text, to_text, wrap
 
-LINES_MAX = 59  # of the summary
+LINES_MAX = 59         # of the summary
+LINES_OF_SCREENS = 20  # that paper B's part adds to it, where its programs ran
 
 
 def section_text(section: Section) -> str:
@@ -40,10 +42,11 @@ def summary_text(report: Report, lines_max: int) -> str:
 
 
 def to_screen(report: Report) -> str:
-    """The summary: at most LINES_MAX lines of at most WIDTH columns, and one for where the report
-    is. The pages have the full text."""
+    """The summary: at most LINES_MAX lines of at most WIDTH columns (and LINES_OF_SCREENS), and one
+    for where the report is. The pages have the full text."""
     roomy = summary_text(report, 2)
-    return roomy if len(roomy.splitlines()) <= LINES_MAX else summary_text(report, 1)
+    lines_max = LINES_MAX + LINES_OF_SCREENS * any(map(is_of_screens, report.results.rows))
+    return roomy if len(roomy.splitlines()) <= lines_max else summary_text(report, 1)
 
 
 def to_terminal(report: Report) -> str:

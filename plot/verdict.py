@@ -16,6 +16,9 @@ what matters, and is inconclusive otherwise (the head of comparison.py says why)
 The machine that counts is the first one that a claim names on which it could be judged: the paper's
 for most, and full speed where the paper's machine could not be had.
 
+A median against a number is judged by its interval, which must end below it; it belongs to no
+family either.
+
 Counts are judged run by run, without a p-value: a single run that breaks the claim contradicts it.
 They belong to no family, so a scenario that did not run on the link gives its counts from another
 link of the machine.
@@ -24,8 +27,8 @@ link of the machine.
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from claim import Claim
-from comparison import (RUNS_MIN, Comparison, Count, Evidence, NotTested, denial_bound, evidence,
-                        matching, tails)
+from comparison import (RUNS_MIN, Comparison, Count, Evidence, Level, NotTested, denial_bound,
+                        evidence, matching, tails)
 from places import FULL, LOOPBACK, PAPER, PAPERS_MACHINE, link_of, machine_of
 from ranks import mann_whitney
 from rows import Results, Row, is_result, numbers, grouped
@@ -146,6 +149,10 @@ class Case(NamedTuple):
         return [found for found in self.found if isinstance(found, Count) and found.broken]
 
     @property
+    def levels(self) -> List[Level]:
+        return [found for found in self.found if isinstance(found, Level)]
+
+    @property
     def fewest(self) -> Optional[Evidence]:
         return min(self.found, key=lambda found: found.n) if self.found else None
 
@@ -205,6 +212,11 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
     few = case.fewest
     if few.n < RUNS_MIN:
         return made(INCONCLUSIVE, "n = %d < %d: %s" % (few.n, RUNS_MIN, few.claim.what), few)
+    for found in sorted(case.levels, key=lambda found: found.median / found.bound, reverse=True):
+        if not found.holds:
+            return made(CONTRADICTED if found.denied else INCONCLUSIVE, level_words(found), found)
+    if case.levels and not case.compared:
+        return made(CONFIRMED, "", max(case.levels, key=lambda found: found.median / found.bound))
     if not case.compared:
         return made(CONFIRMED, ", ".join(["in every run"] + case.elsewhere), case.found[0])
     weakest = max(case.compared, key=lambda found: found.holds)
@@ -218,6 +230,12 @@ def verdict(case: Case, holds: Optional[float], denied: Optional[float]) -> Verd
     if holds <= ALPHA:
         return made(CONFIRMED, "", weakest, holds)
     return made(INCONCLUSIVE, open_words(case), weakest, holds)
+
+
+def level_words(found: Level) -> str:
+    """Where the interval lies that does not end below the number."""
+    return "%s: the interval of the median %s %g" % (
+        found.claim.what, "lies above" if found.denied else "reaches over", found.bound)
 
 
 def contradiction_words(case: Case, found: Comparison) -> str:
@@ -254,6 +272,12 @@ def open_words(case: Case) -> str:
         sum(one.denied <= ALPHA for one in case.compared))
 
 
+def experiment_of(claim: Claim) -> str:
+    """The scenario of a line, with the section that its subject names."""
+    section = claim.subject.get("section")
+    return "%s %s" % (claim.scenario, section) if section else claim.scenario
+
+
 def home(lines: Sequence[Claim], ran: Dict[Place, Set[str]]) -> Optional[Place]:
     """Of these places the first that has rows of all the claim's scenarios, else of any, else the
     first."""
@@ -264,20 +288,33 @@ def home(lines: Sequence[Claim], ran: Dict[Place, Set[str]]) -> Optional[Place]:
 
 
 def places_of(lines: Sequence[Claim], ran: Dict[Place, Set[str]]) -> List[Place]:
-    """Where a claim is judged: on each machine that it names, wherever its scenarios ran, and at
-    one place at least if any row is of that machine."""
-    wanted, found = {claim.scenario for claim in lines}, []
+    """Where a claim is judged: on each machine that it names, wherever its scenarios (and the
+    sections that it names) ran, and at one place at least if any row is of that machine."""
+    wanted, experiments = {claim.scenario for claim in lines}, set(map(experiment_of, lines))
+    found: List[Place] = []
     for machine in lines[0].machines:
         there = {place: scenarios for place, scenarios in ran.items() if place.machine == machine}
-        found += [place for place in there
-                  if place == home(lines, there) or wanted <= there[place]]
+        found += [place for place in there if experiments <= there[place]] or [
+            place for place in there if place == home(lines, there) or wanted <= there[place]]
     return found
 
 
+def of_papers_that_ran(claims: Sequence[Claim], scenarios: Set[str]) -> List[Claim]:
+    """The claims of the papers of which any scenario ran; all of them if none did. A claim's id
+    begins with its paper's letter."""
+    ran = {claim.id[0] for claim in claims if claim.scenario in scenarios}
+    return [claim for claim in claims if claim.id[0] in ran or not ran]
+
+
 def judge(results: Results, claims: Sequence[Claim], cpus: Optional[int]) -> List[Verdict]:
-    """Every claim at each of its places. A claim without any is named as not tested."""
-    parts, by_id = by_place(results.seen), grouped(claims, lambda claim: claim.id)
-    ran = {place: {row["scenario"] for row in rows} for place, rows in parts.items()}
+    """Every claim at each of its places. A claim without any is named as not tested, but for a
+    paper of which nothing ran here."""
+    parts = by_place(results.seen)
+    claims = of_papers_that_ran(claims, {row["scenario"] for row in results.seen})
+    by_id = grouped(claims, lambda claim: claim.id)
+    ran = {place: {name for row in rows for name in (
+        row["scenario"], "%s %s" % (row["scenario"], row["section"]))}
+           for place, rows in parts.items()}
     where = {name: places_of(lines, ran) for name, lines in by_id.items()}
     verdicts: List[Verdict] = []
     for place in parts:

@@ -34,10 +34,13 @@ class Lines(unittest.TestCase):
 
     def test_the_papers_own_are_right_and_all_there(self):
         claims = claim.load()
-        self.assertEqual({one.id for one in claims}, {"A%d" % i for i in range(1, 11)})
+        self.assertEqual({one.id for one in claims}, {
+            *("A%d" % i for i in range(1, 11)), *("B%d" % i for i in range(1, 7))})
         self.assertEqual(len([one for one in claims if one.id == "A7"]), 6)
         self.assertEqual({one.metric for one in claims if one.id == "A5"}, {"committed_kb"})
-        self.assertEqual({one.machines for one in claims if one.id != "A9"}, {("paper", "full")})
+        self.assertEqual({one.machines for one in claims if one.id[0] == "A" and one.id != "A9"},
+                         {("paper", "full")})
+        self.assertEqual({one.machines for one in claims if one.id[0] == "B"}, {("full",)})
 
     def test_a_line_is_read(self):
         one = self.load(HEAD, GOOD)[0]
