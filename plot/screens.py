@@ -22,7 +22,6 @@ LEAD = (
     "in the viewer's window. Each screen counts: the worst one's p95 is held against %d ms (lines "
     "at 60 and 150). The scan-out of a monitor is not in it." % NO_DELAY_MS)
 SCENES = ("type", "scroll", "video", "flip-all", "idle")
-FOREIGN = ("x11vnc", "xtigervnc")  # devices that are not ours
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
 DELAYS = (Column("worst p95", "delay in a window, ms"), Column("min..max", "delay in a window, ms"),
           Column("p50", "delay in a window, ms"), Column("p99", "delay in a window, ms"),
@@ -52,8 +51,7 @@ def scene_of(row: Row) -> str:
 
 def device_of(row: Row) -> str:
     """What captured the pictures: `scene` (painted into them), `x11`, or a server of others'."""
-    tuned = " tuned" if "tuned" in row["fleet"] else ""
-    return fleet_option(row, "device", "scene") + tuned
+    return fleet_option(row, "device", "scene")
 
 
 def scene_place(scene: str) -> Tuple[int, str]:

@@ -14,7 +14,7 @@ from tables import NONE, Column, Table, in_blocks, number
 TITLE = "Viewers. Beside other viewers and other screens"
 SCENARIO = "viewers"
 OURS, PEERS = "monitor", ("vncclient", "xtightvnc", "xtigervnc")
-DEVICES = ("scene", "x11", "x11vnc", "x11vnc tuned", "xtigervnc")
+DEVICES = ("scene", "x11", "x11vnc", "x11vnc-tuned", "xtigervnc")
 NAMES = {"scene": "painted", "x11": "fanin, X11", "xtigervnc": "Xtigervnc"}
 COLUMNS = (Column("screens", left=True), Column("viewer", left=True), *DELAYS,
            Column("key p95", "ms"), Column("eye p95", "ms"), Column("viewer", "CPU s"), Column("n"))
@@ -62,7 +62,7 @@ LINES = (
     Target("typing p95", "ours / x11vnc", P95, screens_of("type", "x11"),
            screens_of("type", "x11vnc"), 0.15),
     Target("typing p95", "ours / x11vnc tuned", P95, screens_of("type", "x11"),
-           screens_of("type", "x11vnc tuned"), 0.6),
+           screens_of("type", "x11vnc-tuned"), 0.6),
     Target("scroll p95", "ours / Xtigervnc", P95, screens_of("scroll", "x11"),
            screens_of("scroll", "xtigervnc"), 1.25),
     Target("video p95", "ours / Xtigervnc", P95, screens_of("video", "x11"),
@@ -74,7 +74,7 @@ LINES = (
     Target("viewer's CPU, videos", "monitor / xtightvncviewer", CPU_S, same_device("video", OURS),
            same_device("video", "xtightvnc"), 0.5),
     Target("key p95", "ours / x11vnc tuned", KEY, screens_of("type", "x11"),
-           screens_of("type", "x11vnc tuned"), 0.25),
+           screens_of("type", "x11vnc-tuned"), 0.25),
 )
 
 

@@ -93,18 +93,16 @@ def viewer_rows(repeats=5, own_cpu=0.7):
     dice, made = random.Random(5), []
     pairs = [("x11", viewer, speed) for viewer, speed in (
         ("monitor", 1.0), ("vncclient", 1.1), ("xtightvnc", 0.9), ("xtigervnc", 1.2))]
-    pairs += [("x11vnc", "monitor", 10.0), ("x11vnc tuned", "monitor", 3.0),
+    pairs += [("x11vnc", "monitor", 10.0), ("x11vnc-tuned", "monitor", 3.0),
               ("xtigervnc", "monitor", 1.5)]
     for repeat in range(1, repeats + 1):
         for scene in ("type", "scroll", "video"):
             for device, viewer, speed in pairs:
-                name, _, tuned = device.partition(" ")
                 made += scene_rows(scene, [6 * speed * dice.uniform(0.95, 1.05)],
                                    scenario="viewers", section=scene, repeat=repeat, viewer=viewer,
                                    cell="device=%s viewer=%s" % (device, viewer),
-                                   audit="pass" if name == "x11" else "none: foreign",
-                                   fleet="scene=%s device=%s%s" % (scene, name,
-                                                                   tuned and " x=tuned"))
+                                   audit="pass" if device == "x11" else "none: foreign",
+                                   fleet="scene=%s device=%s" % (scene, device))
         for screens in (200, 1000):
             for viewer, cost in (("monitor", own_cpu), ("vncclient", 1.0)):
                 made.append(blind("viewers", "cpu", screens, repeat, viewer=viewer,
