@@ -53,6 +53,11 @@ METRICS = (
     Metric("memory", "peak_rss_kb", "MB", 1.024e-3, "more", "less", "more"),
     Metric("p99", "latency_us_p99", "ms", 1e-3, "slower", "faster", "slower"),
     Metric("connect", "connect_ms", "ms", 1, "slower", "faster", "slower"),
+    # of screens: the worst one's p95 in its window, and decoded; a key there and back
+    Metric("delay", "worst_screen_p95_ms", "ms", 1, "slower", "faster", "slower"),
+    Metric("decoded", "decoded_worst_p95_ms", "ms", 1, "slower", "faster", "slower"),
+    Metric("key", "input_ms_p95", "ms", 1, "slower", "faster", "slower"),
+    Metric("update", "cpu_us_per_update", "CPU us", 1, "more", "less", "more"),
 )
 TOO_FEW, INCONCLUSIVE, UNFIT = "too few runs", "inconclusive", "not comparable"
 
@@ -332,7 +337,9 @@ verdicts:
 A regression is a verdict for the worse of more than the margin; (!) marks it.
 
 metrics: time, throughput, cpu (GB per CPU second of the client), memory (peak), p99 (latency),
-connect (time to connect all). Each adds lines to the list and so makes every p larger.
+connect (time to connect all); of screens delay (worst p95 in a window), decoded (the same without
+one), key (there and back, p95), update (CPU time). Each adds lines to the list and so makes every p
+larger.
 
 exit codes: 0 compared, no regression; 1 a regression; 2 wrong use, or nothing to compare"""
 
