@@ -19,7 +19,7 @@ static void answered_limited(struct screen *screen, uint64_t bits)
 {
     struct monitor *monitor = screen->monitor;
     pthread_mutex_lock(&monitor->lock);
-    credit_answered(&monitor->credit, (unsigned)screen->place, bits, os_now_ns());
+    credit_answered(&monitor->credit, (unsigned)screen->place, bits);
     ask_all(monitor);
     pthread_mutex_unlock(&monitor->lock);
 }

@@ -25,13 +25,13 @@ void credit_close(struct credit *credit)
     *credit = (struct credit){0};
 }
 
-void credit_join(struct credit *credit, unsigned screen, uint64_t now_ns)
+void credit_join(struct credit *credit, unsigned screen)
 {
     struct credit_screen *joined = &credit->screens[screen];
     *joined = (struct credit_screen){.present = true,
                                      .hidden = joined->hidden,
                                      .focused = joined->focused,
-                                     .waiting_ns = now_ns,
+                                     .turn = ++credit->turns,
                                      .typical_bits = FIRST_BITS};
 }
 
@@ -40,7 +40,7 @@ void credit_leave(struct credit *credit, unsigned screen)
     credit->screens[screen].present = false;
 }
 
-void credit_answered(struct credit *credit, unsigned screen, uint64_t bits, uint64_t now_ns)
+void credit_answered(struct credit *credit, unsigned screen, uint64_t bits)
 {
     struct credit_screen *answered = &credit->screens[screen];
     const double paid = answered->asked > 0 ? answered->paid_bits / answered->asked : 0;
@@ -49,7 +49,7 @@ void credit_answered(struct credit *credit, unsigned screen, uint64_t bits, uint
     if (answered->asked > 0)
         answered->asked--;
     answered->typical_bits += ((double)bits - answered->typical_bits) / 4;
-    answered->waiting_ns = now_ns;
+    answered->turn = ++credit->turns;
 }
 
 static void fill(struct credit *credit, uint64_t now_ns)
@@ -77,7 +77,7 @@ static bool comes_before(const struct credit_screen *one, const struct credit_sc
 {
     if (one->focused != other->focused)
         return one->focused;
-    return one->waiting_ns < other->waiting_ns;
+    return one->turn < other->turn;
 }
 
 int credit_next(struct credit *credit, uint64_t now_ns, uint64_t *wait_ns)

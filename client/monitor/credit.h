@@ -14,17 +14,18 @@
 
 struct credit_screen {
     bool present, hidden, focused;
-    unsigned asked;                /* requests that were not answered */
-    uint64_t asked_ns, waiting_ns; /* when it was asked last; since when it could be asked */
-    double typical_bits;           /* of its updates */
-    double paid_bits;              /* for what it was asked */
+    unsigned asked;      /* requests that were not answered */
+    uint64_t asked_ns;   /* the last time */
+    uint64_t turn;       /* the lowest comes first */
+    double typical_bits; /* of its updates */
+    double paid_bits;    /* for what it was asked */
 };
 
 struct credit {
     unsigned count, ahead;
     double rate, budget; /* updates a second, bits a second; 0: no limit */
     double bits;         /* that may be asked for now; below 0: a debt */
-    uint64_t filled_ns;
+    uint64_t filled_ns, turns;
     struct credit_screen *screens;
 };
 
@@ -34,11 +35,11 @@ bool credit_open(struct credit *credit, unsigned screens, unsigned ahead, double
 void credit_close(struct credit *credit);
 
 /* credit_join: it is here, and was not asked yet. credit_leave: what it was asked for is lost. */
-void credit_join(struct credit *credit, unsigned screen, uint64_t now_ns);
+void credit_join(struct credit *credit, unsigned screen);
 void credit_leave(struct credit *credit, unsigned screen);
 
 /* credit_answered: an update of so many bits has come. */
-void credit_answered(struct credit *credit, unsigned screen, uint64_t bits, uint64_t now_ns);
+void credit_answered(struct credit *credit, unsigned screen, uint64_t bits);
 
 /* credit_next: the screen to be asked now, which counts as asked; or -1, and *wait_ns is how long
  * nothing changes unless a screen answers, joins, shows or gets the focus. */

@@ -219,7 +219,7 @@ static void became_ready(struct screen *screen)
         monitor->connected++;
     place->used = true;
     if (monitor->limited)
-        credit_join(&monitor->credit, (unsigned)screen->place, os_now_ns());
+        credit_join(&monitor->credit, (unsigned)screen->place);
     pthread_mutex_unlock(&monitor->lock);
     journal_write(monitor->journal,
                   &(struct journal_line){.event = "connected",
