@@ -111,7 +111,7 @@ static int take_init(struct session *session, const uint8_t *data, unsigned byte
     unseen_add(&session->unseen, rfb_box_all(picture));
     if (fault_act(session, MOMENT_INIT))
         return 1;
-    snprintf(name, sizeof name, "screen %u", screen->number);
+    snprintf(name, sizeof name, RFB_AUDIT_NAME "%u", screen->number);
     handshake_put_init(session, picture->width, picture->height, name, (uint32_t)strlen(name));
     screen->screens->total.viewers++;
     return 1;
