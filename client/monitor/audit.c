@@ -5,7 +5,7 @@
 
 #include "client/monitor/monitor.h"
 
-enum { PATIENCE_MS = 5000, LOOK_MS = 20 };
+enum { PATIENCE_MS = 5000, LIMIT_MS = 30000, LOOK_MS = 20 };
 
 struct said {
     unsigned long long picture, keys, pointers, updates;
@@ -83,17 +83,20 @@ static bool is_waiting(struct monitor *monitor, uint64_t *bytes)
     return waiting;
 }
 
-/* As long as something comes it may be what was asked for, over a slow link. */
+/* As long as something comes it may be what was asked for, over a slow link; but there are screens
+ * that never come to an end. */
 static void await(struct monitor *monitor)
 {
-    uint64_t bytes, before = 0, came_ns = os_active_ns();
+    const uint64_t began_ns = os_active_ns();
+    uint64_t bytes, before = 0, came_ns = began_ns;
     while (is_waiting(monitor, &bytes)) {
         const uint64_t now_ns = os_active_ns();
-        atomic_store(&monitor->now_ms, now_ns / OS_NS_PER_MS);
+        monitor_look(monitor);
         if (bytes != before)
             came_ns = now_ns;
         before = bytes;
-        if (now_ns - came_ns > (uint64_t)PATIENCE_MS * OS_NS_PER_MS)
+        if (now_ns - came_ns > (uint64_t)PATIENCE_MS * OS_NS_PER_MS ||
+            now_ns - began_ns > (uint64_t)LIMIT_MS * OS_NS_PER_MS)
             return;
         os_park(&monitor->main, (uint64_t)LOOK_MS * OS_NS_PER_MS);
     }

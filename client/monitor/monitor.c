@@ -206,7 +206,7 @@ static void look_at(struct monitor *monitor, struct screen *screen, uint64_t now
     }
 }
 
-static void look_at_all(struct monitor *monitor)
+void monitor_look(struct monitor *monitor)
 {
     const uint64_t now_ms = os_active_ns() / OS_NS_PER_MS;
     atomic_store(&monitor->now_ms, now_ms);
@@ -215,23 +215,26 @@ static void look_at_all(struct monitor *monitor)
          node = node->after)
         look_at(monitor, LIST_MEMBER(node, struct screen, node), now_ms);
     pthread_mutex_unlock(&monitor->lock);
-    targets_connect(monitor);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
 struct standing {
-    unsigned ready, connected;
+    unsigned ready, connected, begun; /* begun: in their handshakes */
     bool is_over; /* interrupted, all windows closed, no window system */
 };
 
 static struct standing look(struct monitor *monitor)
 {
     struct standing standing = {.is_over = os_interrupted()};
-    look_at_all(monitor);
+    monitor_look(monitor);
+    targets_connect(monitor);
     pthread_mutex_lock(&monitor->lock);
     standing.ready = monitor->ready_count;
     standing.connected = monitor->connected;
+    for (struct list_node *node = monitor->screens.after; node != &monitor->screens;
+         node = node->after)
+        standing.begun += !atomic_load(&LIST_MEMBER(node, struct screen, node)->ready);
     if (monitor->glass_lost[0] != '\0') {
         standing.is_over = true;
         monitor_row_fail(monitor->row, "the window system has gone: %s", monitor->glass_lost);
@@ -267,12 +270,14 @@ static bool gather(struct monitor *monitor)
     const uint64_t began_ms = os_active_ns() / OS_NS_PER_MS;
     for (;;) {
         const struct standing now = look(monitor);
+        const uint64_t gone_ms = atomic_load(&monitor->now_ms) - began_ms;
         if (now.is_over)
             return false;
         if (now.connected >= options->screens || (options->for_ms == 0 && now.connected > 0))
             return true;
-        if (options->for_ms > 0 &&
-            atomic_load(&monitor->now_ms) - began_ms > options->handshake_timeout_ms) {
+        /* One that has just come has its own time. */
+        if (options->for_ms > 0 && gone_ms > options->handshake_timeout_ms &&
+            (now.begun == 0 || gone_ms > 2 * options->handshake_timeout_ms)) {
             note_missing(monitor, now.connected);
             return false;
         }

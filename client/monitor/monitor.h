@@ -182,6 +182,9 @@ void monitor_run(const struct monitor_options *options, const struct glass_kind 
 /* monitor_counts: what all screens have sent so far. */
 struct counts monitor_counts(struct monitor *monitor);
 
+/* monitor_look: ends the screens whose time is up. On main. */
+void monitor_look(struct monitor *monitor);
+
 /* ---- screen.c: any thread, where nothing else is said ---- */
 
 /* monitored_open: of a connection, which is the screen's now; receives. */

@@ -212,11 +212,12 @@ static void became_ready(struct screen *screen)
     pthread_mutex_lock(&monitor->lock);
     atomic_store(&screen->ready, true);
     monitor->ready_count++;
-    monitor->last_ready_ns = os_now_ns();
-    if (place->used)
+    if (place->used) {
         monitor->returned++;
-    else
+    } else {
         monitor->connected++;
+        monitor->last_ready_ns = os_now_ns();
+    }
     place->used = true;
     if (monitor->limited)
         credit_join(&monitor->credit, (unsigned)screen->place);

@@ -1,0 +1,440 @@
+/* fanin-monitor against a fleet of mock screens: watched, audited, controlled, and whatever screens
+ * do wrong ends themselves alone. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/tests/find.h"
+#include "base/tests/test.h"
+#include "client/monitor/monitor.h"
+#include "client/monitor/rfb/decoder.h"
+#include "client/monitor/tests/script.h"
+
+enum { WORDS_MAX = 24, GRACE_S = 10, PATIENCE_S = 120 };
+
+static struct monitor_options options;
+static struct monitor_row row;
+static struct os_process fleet;
+static char directory[256], port_text[32];
+static bool has_fleet;
+
+/* ---- the fleet and the run ------------------------------------------------------------------- */
+
+static int tear_down(void **state)
+{
+    if (has_fleet)
+        os_process_stop(&fleet, (uint64_t)GRACE_S * OS_NS_PER_S);
+    has_fleet = false;
+    memset(&glass_scripted, 0, sizeof glass_scripted);
+    return 0;
+}
+
+static unsigned free_port(void)
+{
+    struct net_address address = net_ipv4(0x7f000001, 0);
+    intptr_t handle;
+    assert_int_equal(net_bind(&address, &handle), 0);
+    assert_int_equal(net_local(handle, &address), 0);
+    net_close(handle);
+    return net_address_port(&address);
+}
+
+/* Splits a line of words; returns how many. */
+static unsigned split(char *line, char **words, unsigned used)
+{
+    for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " ")) {
+        assert_true(used < WORDS_MAX - 1);
+        words[used++] = word;
+    }
+    words[used] = NULL;
+    return used;
+}
+
+static void start(struct os_process *process, const char *name, const char *arguments,
+                  const char *errors)
+{
+    char path[4096], line[1024], *words[WORDS_MAX] = {path};
+    if (!find_upwards(path, sizeof path, name))
+        skip();
+    snprintf(line, sizeof line, "%s", arguments);
+    split(line, words, 1);
+    assert_int_equal(os_process_start(process, words, "/dev/null", errors), 0);
+}
+
+/* Screens that connect to the port of the next run. */
+static void start_fleet(const char *arguments)
+{
+    char line[1024];
+    snprintf(port_text, sizeof port_text, "--port=%u", free_port());
+    snprintf(line, sizeof line, "--connect=127.0.0.1 %s --quiet %s", port_text, arguments);
+    start(&fleet, "fanin-screens", line, NULL);
+    has_fleet = true;
+}
+
+static void read_options(const char *arguments)
+{
+    static char line[1024];
+    static const struct program_help program = {"test", "", "", false};
+    char *words[WORDS_MAX] = {(char *)"test", (char *)"--quiet", port_text};
+    snprintf(line, sizeof line, "%s", arguments);
+    const unsigned count = split(line, words, 3);
+    assert_int_equal(monitor_options_read(&program, (int)count, words, &options), OPTIONS_OK);
+    monitor_row_init(&row, &options);
+}
+
+static void run(const char *arguments)
+{
+    read_options(arguments);
+    monitor_run(&options, &glass_script, &row);
+}
+
+static void assert_ok(unsigned screens)
+{
+    if (row.status != ROW_OK)
+        fail_msg("status: %s", row.reason);
+    assert_string_equal(row.audit, "pass");
+    assert_int_equal(row.screens_connected, screens);
+}
+
+static uint64_t lost(const char *cause)
+{
+    for (unsigned i = 0; i < row.screens_lost->used; i++)
+        if (strcmp(row.screens_lost->items[i].name, cause) == 0)
+            return row.screens_lost->items[i].count;
+    return 0;
+}
+
+/* ---- watching -------------------------------------------------------------------------------- */
+
+TEST(screens_are_watched_and_audited, NULL, tear_down)
+{
+    start_fleet("--count=3 --scene=type --scene-rate=60 --size=640x128");
+    run("--screens=3 --for=500");
+    assert_ok(3);
+    assert_true(row.updates > 3 && row.stamps > 3 && row.bytes > 0);
+    assert_true(row.decoded_ms_p50 >= 0 && row.decoded_ms_p50 <= row.decoded_ms_max);
+    assert_int_equal(row.screens_lost->used, 0);
+    assert_int_equal(row.worker_threads, options.workers);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(glass_scripted.puts[i] > 0);
+}
+
+TEST(screens_that_listen_are_connected_to, NULL, tear_down)
+{
+    const unsigned port = free_port();
+    char line[256];
+    snprintf(port_text, sizeof port_text, "--port=%u", port);
+    snprintf(line, sizeof line, "--count=3 %s --size=640x128 --quiet", port_text);
+    start(&fleet, "fanin-screens", line, NULL);
+    has_fleet = true; /* it may not listen yet: the monitor tries again */
+    run("--screens=3 --for=300 --topology=connect");
+    assert_ok(3);
+}
+
+static void storm(const char *accepts)
+{
+    char line[256];
+    start_fleet("--count=100 --size=512x32 --scene-rate=5");
+    snprintf(line, sizeof line, "--screens=100 --for=300 --accepts=%s", accepts);
+    run(line);
+    assert_ok(100);
+    assert_int_equal(row.screens_lost->used, 0);
+    assert_true(row.accept_ms > 0);
+}
+
+TEST(a_hundred_connect_at_once_to_a_thread, NULL, tear_down)
+{
+    storm("thread");
+}
+
+TEST(a_hundred_connect_at_once_to_the_port, NULL, tear_down)
+{
+    storm("port");
+}
+
+TEST(more_ahead_a_rate_and_a_budget_change_no_picture, NULL, tear_down)
+{
+    start_fleet("--count=4 --scene=scroll --scene-rate=100 --size=640x128");
+    run("--screens=4 --for=500 --rate=20 --budget=40mbit --ahead=2");
+    assert_ok(4);
+    assert_true(row.updates <= 4 * (20 * (row.elapsed_ms / 1000) + 4));
+}
+
+/* What it does not show stays in the screens, and not here. */
+TEST(a_flood_of_changes_takes_no_memory, NULL, tear_down)
+{
+    enum { GROWTH_MAX = 96 << 20 };
+    struct os_usage before, after;
+    os_usage_read(&before);
+    start_fleet("--count=4 --scene=video --scene-rate=1000 --size=640x360");
+    run("--screens=4 --for=1000 --encodings=raw");
+    os_usage_read(&after);
+    assert_ok(4);
+    assert_true(after.rss_peak_bytes < before.rss_bytes + GROWTH_MAX);
+}
+
+TEST(an_audit_finds_one_wrong_pixel, NULL, tear_down)
+{
+    start_fleet("--count=2 --size=640x128");
+    glass_scripted.spoils = true;
+    run("--screens=2 --for=200");
+    assert_int_equal(row.status, ROW_FAILED);
+    assert_non_null(strstr(row.audit, "fail: "));
+    assert_non_null(strstr(row.audit, "its picture differs"));
+}
+
+TEST(screens_that_do_not_come_are_counted, NULL, tear_down)
+{
+    start_fleet("--count=2 --size=640x128");
+    run("--screens=3 --for=200 --handshake-timeout=1000");
+    assert_int_equal(row.status, ROW_FAILED);
+    assert_non_null(strstr(row.reason, "2 of 3 screens came"));
+    assert_int_equal(row.screens_connected, 2);
+}
+
+TEST(a_screen_too_many_has_no_place, NULL, tear_down)
+{
+    start_fleet("--count=3 --size=640x128");
+    run("--screens=2 --for=500");
+    assert_int_equal(row.screens_connected, 2);
+    assert_true(lost("no-place") >= 1);
+    assert_string_equal(row.audit, "pass");
+}
+
+/* ---- faults ---------------------------------------------------------------------------------- */
+
+/* What each does to its screen, and that to no other. */
+static const struct {
+    const char *fault, *cause;
+} faults[] = {
+    {"silent", "timeout"},
+    {"bad-version", "bad-version"},
+    {"refuse", "refused"},
+    {"long-reason", "too-long"},
+    {"huge-size", "bad-size"},
+    {"zero-size", "bad-size"},
+    {"long-name", "too-long"},
+    {"outside", "outside"},
+    {"bad-message", "bad-message"},
+    {"copy-outside", "copy-outside"},
+    {"long-text", "too-long"},
+    {"bad-encoding", "bad-encoding"},
+    {"freeze", "stalled"},
+    {"vanish", "closed"},
+    {"reset", "reset"},
+    {"tight-wide", "bad-tight"},
+    {"tight-length", "bad-tight"},
+    {"bomb", "bad-zlib"},
+    {"jpeg-size", "bad-jpeg"},
+    {"palette", "bad-palette"},
+};
+enum { FAULTS = sizeof faults / sizeof faults[0], GOOD = 3 };
+
+/* Without the decoder all of Tight is an encoding that was not asked for. */
+static const char *cause_of(unsigned fault)
+{
+    const bool tight = strncmp(faults[fault].cause, "bad-", 4) == 0 && fault >= 15;
+    return tight && decoder_named("tight") == NULL ? "bad-encoding" : faults[fault].cause;
+}
+
+TEST(each_fault_ends_its_own_screen_alone, NULL, tear_down)
+{
+    char line[1024];
+    int used = snprintf(line, sizeof line,
+                        "--count=%d --size=640x128 --scene-rate=30 --fault=", FAULTS + GOOD);
+    for (unsigned i = 0; i < FAULTS; i++)
+        used += snprintf(line + used, sizeof line - (size_t)used, "%s%s:1", i > 0 ? "," : "",
+                         faults[i].fault);
+    start_fleet(line);
+    snprintf(line, sizeof line, "--screens=%d --for=200 --handshake-timeout=2s --stall-timeout=1s",
+             FAULTS + GOOD);
+    run(line);
+    for (unsigned i = 0; i < FAULTS; i++) {
+        unsigned wanted = 0;
+        for (unsigned j = 0; j < FAULTS; j++)
+            wanted += strcmp(cause_of(i), cause_of(j)) == 0;
+        if (lost(cause_of(i)) < wanted)
+            fail_msg("%s: %llu of %u were lost by %s", faults[i].fault,
+                     (unsigned long long)lost(cause_of(i)), wanted, cause_of(i));
+    }
+    assert_string_equal(row.audit, "pass");
+}
+
+TEST(a_screen_that_comes_again_has_its_place, NULL, tear_down)
+{
+    start_fleet("--count=3 --size=640x128 --scene-rate=30 --fault=return:1:100");
+    run("--screens=3 --for=1s");
+    assert_int_equal(row.screens_connected, 3);
+    assert_true(row.screens_returned >= 1);
+    assert_true(lost("closed") >= row.screens_returned);
+}
+
+TEST(a_picture_that_changes_its_size_is_followed, NULL, tear_down)
+{
+    start_fleet("--count=2 --size=640x128 --scene-rate=30 --fault=resize:1");
+    run("--screens=2 --for=2500");
+    assert_ok(2);
+}
+
+TEST(a_slow_screen_is_waited_for, NULL, tear_down)
+{
+    start_fleet("--count=2 --size=512x32 --scene-rate=30 --fault=slow:1:200000");
+    run("--screens=2 --for=500 --stall-timeout=500");
+    assert_ok(2);
+}
+
+/* ---- input ----------------------------------------------------------------------------------- */
+
+static void *run_thread(void *unused)
+{
+    monitor_run(&options, &glass_script, &row);
+    return unused;
+}
+
+/* Runs while keys are pressed and the pointer moves, and one key stays down. */
+static void run_with_input(const char *arguments)
+{
+    pthread_t thread;
+    read_options(arguments);
+    assert_int_equal(pthread_create(&thread, NULL, run_thread, NULL), 0);
+    const uint64_t until_ns = os_now_ns() + (uint64_t)PATIENCE_S * OS_NS_PER_S;
+    while (*(volatile unsigned *)&glass_scripted.puts[0] == 0 && os_now_ns() < until_ns)
+        os_sleep_ns(10 * OS_NS_PER_MS);
+    const struct glass_hooks *hooks = glass_scripted.config.hooks;
+    void *context = glass_scripted.config.context;
+    hooks->focused(context, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        hooks->key(context, 0, 'a' + i, true);
+        hooks->key(context, 0, 'a' + i, false);
+        hooks->pointer(context, 0, 10 * i, 5, i % 2);
+    }
+    hooks->key(context, 0, 'z', true);
+    hooks->key(context, 0, 'y', false); /* went down elsewhere */
+    hooks->unfocused(context, 0);
+    hooks->key(context, 0, 'x', true);
+    pthread_join(thread, NULL);
+}
+
+TEST(input_reaches_the_screen_and_what_is_held_is_released, NULL, tear_down)
+{
+    start_fleet("--count=1 --size=640x128");
+    run_with_input("--screens=1 --for=500 --control");
+    assert_ok(1);
+    assert_true(row.events_sent >= 44); /* 40 keys, z and x and their releases; pointers may join */
+    assert_int_equal(row.events_seen, row.events_sent);
+}
+
+TEST(without_control_nothing_is_sent, NULL, tear_down)
+{
+    start_fleet("--count=1 --size=640x128");
+    run_with_input("--screens=1 --for=300");
+    assert_ok(1);
+    assert_int_equal(row.events_sent, 0);
+}
+
+TEST(windows_that_are_all_closed_by_hand_end_the_run, NULL, tear_down)
+{
+    pthread_t thread;
+    start_fleet("--count=1 --size=640x128");
+    read_options("--screens=1 --for=600s");
+    assert_int_equal(pthread_create(&thread, NULL, run_thread, NULL), 0);
+    while (*(volatile unsigned *)&glass_scripted.puts[0] == 0)
+        os_sleep_ns(10 * OS_NS_PER_MS);
+    glass_scripted.config.hooks->closed(glass_scripted.config.context, 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(lost("window-closed"), 1);
+    assert_string_equal(row.interrupted_by, "windows closed");
+}
+
+/* ---- the program ----------------------------------------------------------------------------- */
+
+static int finish(struct os_process *process)
+{
+    int code = -1;
+    if (os_process_wait(process, (uint64_t)PATIENCE_S * OS_NS_PER_S, &code) != 1)
+        os_process_stop(process, 0);
+    return code;
+}
+
+static void path_in(char path[300], const char *name)
+{
+    if (directory[0] == '\0')
+        assert_true(temporary_directory(directory, sizeof directory));
+    snprintf(path, 300, "%s/%s", directory, name);
+    unlink(path);
+}
+
+static int remove_directory(void **state)
+{
+    tear_down(state);
+    if (directory[0] != '\0')
+        rmdir(directory);
+    directory[0] = '\0';
+    return 0;
+}
+
+TEST(ctrl_c_ends_the_run_with_its_row_and_journal, NULL, remove_directory)
+{
+    struct os_process monitor;
+    char line[1024], json[300], journal[300], text[8192] = "";
+    path_in(json, "row");
+    path_in(journal, "journal");
+    start_fleet("--count=2 --size=640x128");
+    snprintf(line, sizeof line, "%s --screens=2 --view=none --json=%s --journal=%s --quiet",
+             port_text, json, journal);
+    start(&monitor, "fanin-monitor", line, NULL);
+    const uint64_t until_ns = os_now_ns() + (uint64_t)PATIENCE_S * OS_NS_PER_S;
+    for (const char *at = NULL; at == NULL && os_now_ns() < until_ns;) {
+        os_sleep_ns(20 * OS_NS_PER_MS);
+        file_read(journal, text, sizeof text);
+        at = strstr(text, "connected");
+        at = at != NULL ? strstr(at + 1, "connected") : NULL;
+    }
+    kill((pid_t)monitor.handle, SIGINT);
+    assert_int_equal(finish(&monitor), 0);
+    file_read(json, text, sizeof text);
+    assert_non_null(strstr(text, "\"interrupted_by\":\"SIGINT\""));
+    assert_non_null(strstr(text, "\"audit\":\"pass\""));
+    file_read(journal, text, sizeof text);
+    assert_non_null(strstr(text, "\"event\":\"ended\""));
+    assert_non_null(strstr(text, "\"reason\":\"end\""));
+    assert_non_null(strstr(text, "\"from\":\"127.0.0.1:"));
+    unlink(json);
+    unlink(journal);
+}
+
+TEST(a_full_disk_is_told, NULL, remove_directory)
+{
+    struct os_process monitor;
+    char line[256], errors[300], text[1024];
+    path_in(errors, "errors");
+    start_fleet("--count=1 --size=640x128");
+    snprintf(line, sizeof line, "%s --screens=1 --for=100 --view=none --json=/dev/full", port_text);
+    start(&monitor, "fanin-monitor", line, errors);
+    assert_int_equal(finish(&monitor), EXIT_MACHINE_CANNOT);
+    file_read(errors, text, sizeof text);
+    assert_non_null(strstr(text, "--json: cannot write '/dev/full'"));
+    unlink(errors);
+    run("--screens=1 --for=100 --journal=/dev/full");
+    assert_int_equal(row.status, ROW_FAILED);
+    assert_non_null(strstr(row.reason, "--journal: cannot write '/dev/full'"));
+}
+
+TEST(too_few_descriptors_are_told_before_the_run, NULL, remove_directory)
+{
+    struct os_process shell;
+    char path[4096], command[4400], errors[300], text[1024];
+    char *words[] = {(char *)"sh", (char *)"-c", command, NULL};
+    if (!find_upwards(path, sizeof path, "fanin-monitor"))
+        skip();
+    path_in(errors, "errors");
+    snprintf(command, sizeof command,
+             "ulimit -n 80 && exec '%s' --screens=100 --view=none --port=%u", path, free_port());
+    assert_int_equal(os_process_start(&shell, words, "/dev/null", errors), 0);
+    assert_int_equal(finish(&shell), EXIT_MACHINE_CANNOT);
+    file_read(errors, text, sizeof text);
+    unlink(errors);
+    assert_non_null(strstr(text, "100 screens need 164 descriptors"));
+}
