@@ -221,7 +221,7 @@ void monitor_look(struct monitor *monitor)
 
 struct standing {
     unsigned ready, connected, begun; /* begun: in their handshakes */
-    bool is_over; /* interrupted, all windows closed, no window system */
+    bool is_over;                     /* interrupted, all windows closed, no window system */
 };
 
 static struct standing look(struct monitor *monitor)
