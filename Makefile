@@ -264,7 +264,7 @@ help:
 	  'make hostile    runs the examples against 10,000 hostile connections each, also under the sanitizers (HOSTILE=)' \
 	  'make stress     checks the completion port'"'"'s law with random operations, for minutes' \
 	  'make fuzz       feeds what reads bytes from outside with inputs that tests made up, for minutes (FUZZ_RUNS=)' \
-	  'make reproduce  installs what is missing, runs the paper'"'"'s experiments, ends on one screen (QUICK=1, FULL=1)' \
+	  'make reproduce  installs what is missing, runs the papers'"'"' experiments, ends on one screen (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side, each with its target (eight minutes)' \
 	  'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
 	  'make reference  renews results/reference and the figures of README and docs (twenty minutes, on a quiet machine)' \

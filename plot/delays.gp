@@ -19,7 +19,7 @@ do for [KIND in KINDS] {
     set yrange [0.46:1.03]
     set xlabel "ms" font SMALL textcolor rgb MUTED offset 0,0.3
     set tmargin at screen from_top(136)
-    set bmargin at screen from_bottom(84)
+    set bmargin at screen from_bottom(104)
     do for [P = 1:PANELS] {
         LEFT = 40 + (P - 1) * PANEL_WIDTH
         set lmargin at screen from_left(LEFT + 30)

@@ -182,7 +182,7 @@ def figure(name: str, label: str, panels: Sequence[Tuple[str, Dict[str, List[str
                                               "RUNS": "medians of the runs",
                                               **numbered("PANEL", [title for title, _ in panels]),
                                               **numbered("LINE_NAME", names)}
-    return Figure(file_name(name, label), "delays", (1000, 380), settings, data,
+    return Figure(file_name(name, label), "delays", (1000, 400), settings, data,
                   "Delays. Share of changes seen within a time",
                   "A panel for each scene: the share of changes over the time within which they "
                   "were seen, at the quantiles 50, 95, 99 and 100 %, with lines at 60, 100 and "

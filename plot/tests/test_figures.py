@@ -11,6 +11,7 @@ import figures
 import fixtures
 import link_fixtures
 import report
+import screens_fixtures
 import test_crossing
 import test_level
 import test_peers
@@ -51,6 +52,7 @@ def longest():
              + link_fixtures.wire_rows(1) for engine in ("epoll", "uring")]
     rows += peers_rows() + scale_rows() + test_crossing.apart()
     rows += [row for name in test_level.NAMES for row in test_level.flat(name)]
+    rows += screens_fixtures.everything()
     return [dict(row, order=order, **SYSTEM) for order, row in enumerate(rows, 1)]
 
 
