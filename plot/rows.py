@@ -171,7 +171,13 @@ def is_result(row: Row) -> bool:
 def is_audited(row: Row) -> bool:
     """Whether its audit passed. Of screens or viewers that are not ours nothing can be audited, and
     what the eye saw in their windows counts nevertheless."""
-    return row["audit"] == "pass" or is_of_screens(row) and row["audit"].startswith(NO_AUDIT)
+    return row["audit"] == "pass" or is_of_screens(row) and not is_all_ours(row) \
+        and row["audit"].startswith(NO_AUDIT)
+
+
+def is_all_ours(row: Row) -> bool:
+    """Whether our viewer showed our own painted screens, so that a row of screens has an audit."""
+    return row["viewer"] == "monitor" and "device=" not in row["fleet"]
 
 
 def why_excluded(row: Row) -> str:

@@ -42,7 +42,10 @@ class Rows(unittest.TestCase):
             self.assertEqual(self.wrong(**changes), why)
 
     def test_what_is_not_ours_counts_without_an_audit(self):
-        self.assertTrue(rows.is_result(screens_fixtures.row(audit="none: x11vnc is not ours")))
+        none = {"audit": "none: screens that are not ours"}
+        for foreign in ({"fleet": "scene=type device=x11vnc"}, {"viewer": "xtightvnc"}):
+            self.assertTrue(rows.is_result(screens_fixtures.row(**none, **foreign)))
+        self.assertFalse(rows.is_result(screens_fixtures.row(**none)))
         self.assertFalse(rows.is_result(screens_fixtures.row(audit="fail: screen 3 differs")))
         self.assertFalse(rows.is_result(fixtures.row(audit="none: foreign servers")))
 
