@@ -137,6 +137,8 @@ $(BUILD)/fanin-peer-vncclient$(EXE): $(if $(HAS_VNCCLIENT),$(BUILD)/client/peers
 $(BUILD)/fanin-peer-vncclient$(EXE): LDLIBS += $(if $(HAS_VNCCLIENT),-lvncclient)
 of_screens = $(filter $(SCREEN_ROOMS:%=$(BUILD)/%/tests/%),$(1))
 $(SCREEN_PROGRAMS:%=$(BUILD)/fanin-%$(EXE)) $(call of_screens,$(TESTS) $(BENCHES) $(FUZZERS)): LDLIBS += $(SCREEN_LIBS.$(SYSTEM))
+# Without libvncclient our decoders are measured alone. It has functions of libturbojpeg's names: that library's own go first.
+$(filter %/bench_decode,$(BENCHES)): LDLIBS += $(if $(HAS_VNCCLIENT),-lvncclient)
 # These tests run the programs.
 $(call of_screens,$(TESTS)): | $(SCREEN_PROGRAMS:%=$(BUILD)/fanin-%$(EXE))
 

@@ -63,5 +63,5 @@ bool jpeg_decode(struct jpeg *jpeg, const uint8_t *data, size_t bytes,
         return false;
     return tjDecompress2(jpeg->decoder, data, bytes, pixels_of(picture, box), width,
                          (int)(picture->stride * sizeof *picture->pixels), height, TJPF_BGRX,
-                         TJFLAG_FASTDCT) == 0;
+                         TJFLAG_FASTDCT | TJFLAG_FASTUPSAMPLE) == 0;
 }

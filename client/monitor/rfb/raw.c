@@ -25,8 +25,12 @@ static int begin(void *state, const struct rfb_picture *picture, struct rfb_box 
 static void run(struct paint *paint, const uint8_t *data, unsigned count)
 {
     uint32_t *to = paint_at(paint);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    memcpy(to, data, (size_t)count * PIXEL_BYTES);
+#else
     for (unsigned i = 0; i < count; i++, data += PIXEL_BYTES)
         to[i] = (uint32_t)data[2] << 16 | (uint32_t)data[1] << 8 | data[0];
+#endif
     paint_step(paint, count);
 }
 

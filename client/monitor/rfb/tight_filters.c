@@ -55,14 +55,38 @@ static size_t gradient(struct tight_filter *filter, const uint8_t *data, size_t 
 
 /* ---- palettes ----------------------------------------------------------------------------- */
 
+/* Eight pixels. Returns their colours, together. */
+static inline uint32_t look_up(uint32_t *to, const uint32_t *palette, const uint8_t *data)
+{
+    uint32_t seen = to[0] = palette[data[0]];
+    seen |= to[1] = palette[data[1]];
+    seen |= to[2] = palette[data[2]];
+    seen |= to[3] = palette[data[3]];
+    seen |= to[4] = palette[data[4]];
+    seen |= to[5] = palette[data[5]];
+    seen |= to[6] = palette[data[6]];
+    return seen | (to[7] = palette[data[7]]);
+}
+
+/* Paper and margins are long runs: eight pixels of one colour are looked up once. */
 static size_t indexed(struct tight_filter *filter, const uint8_t *data, size_t bytes)
 {
     const unsigned room = paint_room(&filter->paint), count = bytes < room ? (unsigned)bytes : room;
+    const uint32_t *palette = filter->palette;
     uint32_t *to = paint_at(&filter->paint), seen = 0;
-    for (unsigned i = 0; i < count; i++) {
-        to[i] = filter->palette[data[i]];
-        seen |= to[i];
+    unsigned i = 0;
+    for (; i + 8 <= count; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, data + i, sizeof eight);
+        if (eight == data[i] * UINT64_C(0x0101010101010101)) {
+            seen |= palette[data[i]];
+            paint_eight(to + i, palette[data[i]]);
+        } else {
+            seen |= look_up(to + i, palette, data + i);
+        }
     }
+    for (; i < count; i++)
+        seen |= to[i] = palette[data[i]];
     filter->beyond |= seen & BEYOND;
     paint_step(&filter->paint, count);
     return count;

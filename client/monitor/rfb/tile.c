@@ -13,6 +13,9 @@ enum {
     COLOURS_MAX = 128
 };
 
+/* Of no colour: where a palette has none. */
+#define BEYOND UINT32_C(0xff000000)
+
 static uint32_t cpixel(const uint8_t *at)
 {
     return (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
@@ -29,13 +32,22 @@ static int64_t raw(struct paint paint, const uint8_t *data, size_t bytes)
     return (int64_t)need;
 }
 
-static void fill(struct paint *paint, uint32_t colour, unsigned count)
+/* A run in one row. Up to seven pixels behind it are painted too, where the tile's row has them:
+ * the next run paints them anew. */
+static void fill_row(uint32_t *to, uint32_t colour, unsigned count, unsigned room)
+{
+    unsigned i = 0;
+    for (; i < count && i + 8 <= room; i += 8)
+        paint_eight(to + i, colour);
+    for (; i < count; i++)
+        to[i] = colour;
+}
+
+static inline void fill(struct paint *paint, uint32_t colour, unsigned count)
 {
     while (count > 0) {
         const unsigned room = paint_room(paint), part = count < room ? count : room;
-        uint32_t *to = paint_at(paint);
-        for (unsigned i = 0; i < part; i++)
-            to[i] = colour;
+        fill_row(paint_at(paint), colour, part, room);
         paint_step(paint, part);
         count -= part;
     }
@@ -55,27 +67,44 @@ static void palette_read(uint32_t *palette, const uint8_t *data, unsigned colour
         palette[i] = cpixel(data + (size_t)i * CPIXEL_BYTES);
 }
 
-/* Indices of 1, 2 or 4 bits; each row begins with a byte. */
+/* Indices of so many bits, the left pixel's highest; each row begins with a byte. Returns all
+ * colours of the palette that were used, together. Inlined: `bits` is a constant. */
+static inline __attribute__((always_inline)) uint32_t
+unpack(struct paint paint, const unsigned bits, const uint32_t *palette, const uint8_t *data)
+{
+    const unsigned each = 8 / bits, mask = (1u << bits) - 1;
+    uint32_t seen = 0;
+    for (; !paint_done(&paint); paint_step(&paint, paint.width)) {
+        uint32_t *to = paint.row;
+        unsigned x = 0;
+        for (; x + each <= paint.width; x += each, data++)
+            for (unsigned i = 0; i < each; i++)
+                seen |= to[x + i] = palette[*data >> (8 - bits - i * bits) & mask];
+        for (unsigned i = 0; x + i < paint.width; i++)
+            seen |= to[x + i] = palette[*data >> (8 - bits - i * bits) & mask];
+        data += x < paint.width;
+    }
+    return seen;
+}
+
 static int64_t packed(struct paint paint, unsigned colours, const uint8_t *data, size_t bytes)
 {
     const unsigned bits = colours == 2 ? 1 : colours <= 4 ? 2 : 4;
-    const size_t row_bytes = (paint.width * bits + 7) / 8;
-    const size_t need = (size_t)colours * CPIXEL_BYTES + row_bytes * paint.height;
-    uint32_t palette[PACKED_MAX];
+    const size_t head = (size_t)colours * CPIXEL_BYTES;
+    const size_t need = head + (size_t)((paint.width * bits + 7) / 8) * paint.height;
+    uint32_t palette[PACKED_MAX], seen;
     if (bytes < need)
         return 0;
     palette_read(palette, data, colours);
-    data += (size_t)colours * CPIXEL_BYTES;
-    for (; !paint_done(&paint); paint_step(&paint, paint.width), data += row_bytes)
-        for (unsigned x = 0, shift = 8; x < paint.width; x++) {
-            shift -= bits;
-            const unsigned index = data[x * bits / 8] >> shift & ((1u << bits) - 1);
-            if (index >= colours)
-                return RFB_BAD_PALETTE;
-            paint.row[x] = palette[index];
-            shift = shift == 0 ? 8 : shift;
-        }
-    return (int64_t)need;
+    for (unsigned i = colours; i < PACKED_MAX; i++)
+        palette[i] = BEYOND;
+    if (bits == 1)
+        seen = unpack(paint, 1, palette, data + head);
+    else if (bits == 2)
+        seen = unpack(paint, 2, palette, data + head);
+    else
+        seen = unpack(paint, 4, palette, data + head);
+    return seen & BEYOND ? RFB_BAD_PALETTE : (int64_t)need;
 }
 
 /* A length: bytes of 255, then one less; their sum and one. Stops where it is over `most`. Returns
