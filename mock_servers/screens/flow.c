@@ -48,8 +48,11 @@ void flow_changed(struct session *session, const struct scene_change *change, un
 {
     if (session->state != SESSION_READY)
         return;
-    unseen_move(&session->unseen, change->scrolled, change->lines);
-    if (!session->takes_copies || holds_stamp(picture_of(session), change->scrolled))
+    struct rfb_box moved = change->scrolled; /* where to; and `lines` more are where from */
+    if (!box_is_empty(moved))
+        moved.height += change->lines;
+    unseen_move(&session->unseen, moved, change->lines);
+    if (!session->takes_copies || holds_stamp(picture_of(session), moved))
         unseen_flatten(&session->unseen);
     for (unsigned i = 0; i < change->part_count; i++)
         unseen_add(&session->unseen, change->parts[i]);

@@ -98,7 +98,13 @@ void unseen_flatten(struct unseen *unseen)
     unseen_add(unseen, moved);
 }
 
-/* What the viewer lacks inside of the box moves with it, also out at its upper edge. */
+static struct rfb_box lowest(struct rfb_box box, unsigned lines)
+{
+    return (struct rfb_box){box.x, box.y + box.height - lines, box.width, lines};
+}
+
+/* What the viewer lacks inside of the box moves with it, also out at its upper edge; what it lacks
+ * of the lowest lines stays there, too. */
 static void move_boxes(struct unseen *unseen, struct rfb_box box, unsigned lines)
 {
     const struct unseen before = *unseen;
@@ -107,6 +113,7 @@ static void move_boxes(struct unseen *unseen, struct rfb_box box, unsigned lines
         struct rfb_box part = box_intersect(before.boxes[i], box);
         if (box_is_empty(part) || !is_same(part, before.boxes[i]))
             unseen_add(unseen, before.boxes[i]);
+        unseen_add(unseen, box_intersect(part, lowest(box, lines)));
         if (box_is_empty(part) || part.y + part.height <= box.y + lines)
             continue;
         unsigned top = most(part.y, box.y + lines);
@@ -128,6 +135,8 @@ void unseen_move(struct unseen *unseen, struct rfb_box box, unsigned lines)
         return;
     }
     move_boxes(unseen, box, lines);
+    if (unseen->lines > 0)
+        unseen_add(unseen, lowest(box, unseen->lines + lines)); /* one move does not reach them */
     unseen->moved = box;
     unseen->lines += lines;
 }

@@ -29,8 +29,9 @@ unsigned box_subtract(struct rfb_box box, struct rfb_box hole, struct rfb_box re
 /* unseen_add: one without area adds nothing. */
 void unseen_add(struct unseen *unseen, struct rfb_box box);
 
-/* unseen_move: the picture has moved `box` up by `lines`; what that has uncovered is added by the
- * caller. Moves of one box add up, and take with them what was damaged in it. */
+/* unseen_move: what is in the box has moved up by `lines`; its lowest lines are as they were,
+ * unless the caller adds them. Moves of one box add up, and take with them what was damaged in
+ * it. */
 void unseen_move(struct unseen *unseen, struct rfb_box box, unsigned lines);
 
 /* unseen_flatten: nothing moves: what would have is damaged instead. */

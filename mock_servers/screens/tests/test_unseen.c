@@ -46,7 +46,8 @@ static void scroll(struct pictures *pictures, struct rfb_box box)
     unsigned lines = 1 + below(pictures, box.height);
     move(pictures->real, box, lines);
     unseen_move(&pictures->unseen, box, lines);
-    paint(pictures, (struct rfb_box){box.x, box.y + box.height - lines, box.width, lines});
+    if (below(pictures, 2) == 0)
+        paint(pictures, (struct rfb_box){box.x, box.y + box.height - lines, box.width, lines});
 }
 
 static void copy(struct pictures *pictures, const struct unseen *taken)
