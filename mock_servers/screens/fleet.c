@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "base/rfb/tls.h"
 #include "mock_servers/screens/session.h"
 
 enum { LIMIT_BYTES = 192 };
@@ -60,6 +61,9 @@ static int parts_open(struct screens *screens, char *why, size_t why_bytes)
     for (uint64_t i = 0; i < config->count; i++)
         if (screen_init(&screens->all[i], screens, (unsigned)i) < 0)
             return why_write(why, why_bytes, "no memory");
+    if (config->tls_certificate != NULL &&
+        !(screens->tls = tls_screen(config->tls_certificate, config->tls_key, why, why_bytes)))
+        return -1;
     if (config->source->begin == NULL)
         screens->has_begun = true;
     else
@@ -112,6 +116,7 @@ void screens_close(struct screens *screens)
     if (screens->has_begun && screens->config->source->end != NULL)
         screens->config->source->end();
     loop_close(&screens->loop);
+    tls_context_close(screens->tls);
     jpeg_close(screens->jpeg);
     free(screens->all);
     free(screens->faults);

@@ -1,5 +1,5 @@
-/* A screen's side of the handshake: version, security, ClientInit and ServerInit. RFB 3.3 and 3.7
- * are spoken, too: old viewers do. */
+/* A screen's side of the handshake: version, ClientInit and ServerInit; security.c has what is
+ * between. RFB 3.3 and 3.7 are spoken, too: old viewers do. */
 #include <stdio.h>
 #include <string.h>
 
@@ -33,38 +33,6 @@ void handshake_begin(struct session *session)
         put(session, RFB_VERSION, RFB_VERSION_BYTES);
 }
 
-/* ---- security ---- */
-
-static void secured(struct session *session)
-{
-    if (session->minor >= 8)
-        put32(session, 0);
-    session->state = SESSION_INIT;
-}
-
-/* RFB 3.3: the screen decides. */
-static void offer(struct session *session)
-{
-    const uint8_t kinds[] = {1, RFB_SECURITY_NONE};
-    session->state = SESSION_SECURITY;
-    if (fault_act(session, MOMENT_SECURITY))
-        return;
-    if (session->minor == 3) {
-        put32(session, RFB_SECURITY_NONE);
-        secured(session);
-        return;
-    }
-    put(session, kinds, sizeof kinds);
-}
-
-static int take_security(struct session *session, const uint8_t *data, unsigned bytes)
-{
-    if (data[0] != RFB_SECURITY_NONE)
-        return refuse(session, "chooses a kind of security that was not offered");
-    secured(session);
-    return 1;
-}
-
 static int take_version(struct session *session, const uint8_t *data, unsigned bytes)
 {
     unsigned major, minor;
@@ -75,7 +43,7 @@ static int take_version(struct session *session, const uint8_t *data, unsigned b
     if (sscanf(text, "RFB %3u.%3u\n", &major, &minor) != 2 || major != 3 || minor < 3)
         return refuse(session, "does not begin as RFB 3.3 to 3.8 does");
     session->minor = minor >= 8 ? 8 : minor == 7 ? 7 : 3;
-    offer(session);
+    security_offer(session);
     return RFB_VERSION_BYTES;
 }
 
@@ -122,11 +90,9 @@ int handshake_take(struct session *session, const uint8_t *data, unsigned bytes)
     switch (session->state) {
     case SESSION_VERSION:
         return take_version(session, data, bytes);
-    case SESSION_SECURITY:
-        return take_security(session, data, bytes);
     case SESSION_INIT:
         return take_init(session, data, bytes);
     default:
-        return 0;
+        return security_take(session, data, bytes);
     }
 }

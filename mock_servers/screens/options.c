@@ -107,6 +107,20 @@ static const struct option_spec options[] = {
     {"ready-file", "FILE", NULL,
      "written when all are ready: pid, first port, count; removed at the end", options_string,
      AT(ready_file), 0, 0, NULL},
+    {.name = "Security", .help = NULL},
+    {"password-file", "FILE", NULL,
+     "its first line is the password, at most 8 characters: it keeps out\n"
+     "mistakes, not attackers",
+     options_string, AT(password_file), 0, 0, NULL},
+    {"tls-certificate", "FILE", NULL,
+     "(PEM) shown to viewers: VeNCrypt's X509Vnc with a password, X509None\n"
+     "without; what is neither is refused",
+     options_string, AT(tls_certificate), 0, 0, NULL},
+    {"tls-key", "FILE", NULL, "(PEM) of the certificate", options_string, AT(tls_key), 0, 0, NULL},
+    {"allow-anyone", NULL, NULL,
+     "listen beyond this machine without a password: whoever reaches the\n"
+     "ports may look",
+     options_flag, AT(allow_anyone), 0, 0, NULL},
     {.name = "Faults", .help = NULL},
     {"fault", "KIND[:SHARE[:ARG]]", NULL,
      "a fault of SHARE of the screens (a number, or a percentage such as\n"
@@ -181,11 +195,27 @@ static const char *near_address(const char *name)
     return set != NULL && *set != '\0' ? set : HERE;
 }
 
+/* Loopback, or a link of fanin-lan, which nobody else is on. */
+static bool is_local(const char *host)
+{
+    static const char *const links[] = {"FANIN_NEAR", "FANIN_FAR"};
+    for (unsigned i = 0; i < sizeof links / sizeof *links; i++) {
+        const char *set = getenv(links[i]);
+        if (set != NULL && strcmp(set, host) == 0)
+            return true;
+    }
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
 static int read_listen(struct screens_config *config)
 {
     const char *host = near_address(config->listen);
     if (!net_numeric(host, 0, &config->address))
         return wrong("--listen takes an address such as " HERE ", or near: \"%s\" is none", host);
+    if (!config->allow_anyone && config->password_file == NULL && !is_local(host))
+        return wrong("--listen %s: others than this machine reach it: give --password-file, or say "
+                     "--allow-anyone",
+                     config->listen);
     if (config->port == UINT64_MAX)
         config->port = RFB_PORT;
     if (config->port == 0 && config->count > 1)
@@ -248,9 +278,22 @@ static bool has_fault(const struct screens_config *config, const char *name)
     return has;
 }
 
+static int read_security(struct screens_config *config)
+{
+    char why[WHY_BYTES];
+    if ((config->tls_certificate == NULL) != (config->tls_key == NULL))
+        return wrong("--tls-certificate and --tls-key need each other");
+    if (config->password_file != NULL &&
+        !secret_read(config->password_file, config->password, why, sizeof why))
+        return wrong("--password-file: %s", why);
+    return OPTIONS_OK;
+}
+
 static int check(struct screens_config *config)
 {
     char why[WHY_BYTES];
+    if (read_security(config) != OPTIONS_OK)
+        return OPTIONS_WRONG;
     if (faults_spread(&config->faults, config->count, NULL, why, sizeof why) < 0)
         return wrong("%s", why);
     if (has_fault(config, "resize") && config->source->resize == NULL)

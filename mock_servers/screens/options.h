@@ -3,6 +3,7 @@
 #define FANIN_SCREENS_OPTIONS_H
 
 #include "base/net.h"
+#include "base/rfb/secret.h"
 #include "mock_servers/faults.h"
 #include "mock_servers/screens/source.h"
 
@@ -28,6 +29,9 @@ struct screens_config {
     struct net_address address; /* --listen: of screen 0; --connect: of the viewer */
 
     const char *password_file, *tls_certificate, *tls_key; /* NULL: none */
+    char password[SECRET_PASSWORD_MAX + 1];                /* "": none */
+    bool allow_anyone;
+
     struct fault_list faults;
     const char *ready_file;
     bool dry_run, quiet;

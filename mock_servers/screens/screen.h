@@ -6,6 +6,7 @@
 #include "mock_servers/screens/options.h"
 
 struct session;
+struct tls_context;
 
 /* What all screens of the process share. */
 struct screens {
@@ -17,6 +18,7 @@ struct screens {
     bool has_begun;              /* config->source */
     struct jpeg *jpeg;           /* NULL: no memory, all is lossless */
     struct callers *callers;     /* --connect; else NULL */
+    struct tls_context *tls;     /* NULL: no --tls-certificate */
     uint64_t lines_said;
     uint64_t unsent_bytes; /* of all updates that are not with the kernel yet */
     struct screens_total {

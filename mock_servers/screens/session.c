@@ -62,6 +62,7 @@ static void count_unsent(struct session *session, size_t bytes)
 void session_free(struct session *session)
 {
     encoder_close(session->encoder);
+    security_free(session);
     buffer_free(&session->out);
     free(session);
 }
@@ -123,7 +124,7 @@ static void input_take(struct session *session)
     memmove(session->input, session->input + used, session->input_bytes);
 }
 
-static void input_add(struct session *session, const uint8_t *data, size_t bytes)
+void session_take(struct session *session, const uint8_t *data, size_t bytes)
 {
     while (bytes > 0 && is_listening(session)) {
         size_t room = sizeof session->input - session->input_bytes;
@@ -142,7 +143,10 @@ static void receive_all(struct session *session)
     uint8_t data[RECEIVE_BYTES];
     int64_t got;
     while ((got = net_receive(session->socket, data, sizeof data)) > 0) {
-        input_add(session, data, (size_t)got);
+        if (session->tls != NULL)
+            security_received(session, data, (size_t)got);
+        else
+            session_take(session, data, (size_t)got);
         if (session->state == SESSION_CLOSED)
             return;
     }
@@ -177,7 +181,7 @@ static void sent(struct session *session, size_t bytes)
     }
     if (session->out_sent < session->out.bytes)
         return;
-    session->out.bytes = session->out_sent = 0;
+    session->out.bytes = session->out_sent = session->out_sealed = 0;
     if (session->out.capacity > KEPT_BYTES)
         buffer_free(&session->out);
 }
@@ -186,6 +190,7 @@ static void sent(struct session *session, size_t bytes)
 static bool send_all(struct session *session)
 {
     size_t bytes;
+    security_seal(session);
     while ((bytes = portion(session)) > 0) {
         int64_t gone = net_send(session->socket, session->out.data + session->out_sent, bytes);
         if (gone == -EAGAIN) {

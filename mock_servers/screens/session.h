@@ -1,12 +1,14 @@
 /* A viewer's connection to one screen: handshake, what it asks for, what it gets.
  *
- *   CALLING --connected--> VERSION -> SECURITY -> INIT -> READY
+ *   CALLING --connected--> VERSION -> SECURITY -> INIT -> READY       (security.c has more between)
  *      any of these --by a fault--> STUCK: reads and says nothing more
  *      any of these --closes in order--> LEAVING: says the rest, then waits for the viewer's end
  *      any of these --> CLOSED */
 #ifndef FANIN_SCREENS_SESSION_H
 #define FANIN_SCREENS_SESSION_H
 
+#include "base/rfb/secret.h"
+#include "base/rfb/tls.h"
 #include "mock_servers/screens/unseen.h"
 #include "mock_servers/screens/encode/encode.h"
 #include "mock_servers/screens/faults.h"
@@ -16,6 +18,10 @@ enum session_state {
     SESSION_CALLING, /* our connect is under way */
     SESSION_VERSION, /* the viewer's version is next */
     SESSION_SECURITY,
+    SESSION_PASSWORD, /* its answer */
+    SESSION_VENCRYPT_VERSION,
+    SESSION_VENCRYPT_KIND,
+    SESSION_TLS,  /* TLS shakes hands */
     SESSION_INIT, /* its ClientInit */
     SESSION_READY,
     SESSION_STUCK,
@@ -41,7 +47,12 @@ struct session {
     char text[SESSION_TEXT_BYTES];
     unsigned text_bytes;
 
+    uint8_t challenge[SECRET_BYTES];
+    struct tls *tls;      /* NULL: plain */
+    struct buffer sealed; /* what TLS has written, until it is behind `out` */
+
     struct buffer out;
+    size_t out_sealed;                  /* with TLS: so much of it is encrypted */
     size_t out_sent, unsent_bytes;      /* the second: as counted in screens->unsent_bytes */
     uint64_t drip_bytes_per_s, drip_ns; /* fault: how fast it sends; nothing before. 0: at will */
 
@@ -77,6 +88,21 @@ void session_stick(struct session *session);
 /* session_nudge: there may be something to send: in this round of the loop. */
 void session_nudge(struct session *session);
 void session_free(struct session *session); /* of a closed one */
+
+/* session_take: bytes that the viewer has said, without TLS. */
+void session_take(struct session *session, const uint8_t *data, size_t bytes);
+
+/* ---- security.c ---- */
+
+/* security_offer: its version is known. security_take: as handshake_take, in its states. */
+void security_offer(struct session *session);
+int security_take(struct session *session, const uint8_t *data, unsigned bytes);
+
+/* security_received: bytes of TLS. 0, or < 0: the session is closed. security_seal: encrypts what
+ * is still plain of `out`. */
+int security_received(struct session *session, const uint8_t *data, size_t bytes);
+void security_seal(struct session *session);
+void security_free(struct session *session);
 
 /* ---- handshake.c: takes the bytes of one step; 0: more are needed; negative: it is closed ---- */
 
