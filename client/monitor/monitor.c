@@ -55,21 +55,14 @@ static bool skip(struct monitor *monitor, int error, const char *what, const cha
     return false;
 }
 
-static bool read_password(struct monitor *monitor)
+static bool read_secrets(struct monitor *monitor)
 {
-    const char *path = monitor->options->password_file;
-    if (path == NULL)
-        return true;
-    FILE *file = fopen(path, "r");
-    if (file == NULL || fgets(monitor->password, sizeof monitor->password, file) == NULL)
-        monitor->password[0] = '\0';
-    const int error = file == NULL ? errno : 0;
-    if (file != NULL)
-        fclose(file);
-    monitor->password[strcspn(monitor->password, "\r\n")] = '\0';
-    if (monitor->password[0] != '\0')
-        return true;
-    return skip(monitor, 0, "--password-file", error != 0 ? strerror(error) : "it is empty");
+    const struct monitor_options *options = monitor->options;
+    char why[ROW_LINE_BYTES / 2] = "";
+    if (options->password_file != NULL &&
+        !secret_read(options->password_file, monitor->password, why, sizeof why))
+        return skip(monitor, 0, "--password-file", why);
+    return secure_open(monitor, why, sizeof why) || skip(monitor, 0, "--tls-authority", why);
 }
 
 static void add_encoding(struct monitor *monitor, int encoding)
@@ -370,6 +363,7 @@ static void tear_down(struct monitor *monitor)
                          monitor->options->journal, strerror(-error));
     credit_close(&monitor->credit);
     targets_free(&monitor->targets);
+    tls_context_close(monitor->tls);
     free(monitor->places);
     free(monitor->target);
     free(monitor->workers);
@@ -379,7 +373,7 @@ static void tear_down(struct monitor *monitor)
 static bool set_up(struct monitor *monitor)
 {
     read_encodings(monitor);
-    return read_password(monitor) && find_addresses(monitor) && reserve(monitor) &&
+    return read_secrets(monitor) && find_addresses(monitor) && reserve(monitor) &&
            open_port(monitor) && open_glass(monitor);
 }
 

@@ -21,6 +21,8 @@
 #include "base/list.h"
 #include "base/net.h"
 #include "base/os.h"
+#include "base/rfb/secret.h"
+#include "base/rfb/tls.h"
 #include "client/monitor/addresses.h"
 #include "client/monitor/credit.h"
 #include "client/monitor/glass/glass.h"
@@ -96,8 +98,9 @@ struct screen {
 
     pthread_mutex_t lock; /* of what follows */
     unsigned width, height;
-    unsigned asked; /* requests that were not answered */
-    bool whole;     /* the next request is for all of the picture, seen before or not */
+    unsigned asked;  /* requests that were not answered */
+    bool whole;      /* the next request is for all of the picture, seen before or not */
+    struct tls *tls; /* NULL: plain, or not yet; set by the receiving thread */
     struct queue out, sending;
     bool is_sending, is_posted, is_broken;
     struct event events[EVENTS_MAX];
@@ -141,7 +144,8 @@ struct monitor {
     struct net_address address;
     struct targets targets;
     struct target *target;
-    char password[256];
+    char password[SECRET_PASSWORD_MAX + 1]; /* "": none */
+    struct tls_context *tls;                /* NULL: without */
     int encodings[MONITOR_ENCODINGS_MAX + 4];
     unsigned encoding_count;
 
@@ -207,6 +211,8 @@ void monitored_release(struct screen *screen);
 /* ---- send.c: what goes to a screen, in order ---- */
 
 void send_bytes(struct screen *screen, const void *data, size_t bytes);
+/* send_append: bytes for the wire, which the next of the others sends. Under the screen's lock. */
+void send_append(struct screen *screen, const void *data, size_t bytes);
 /* send_event: queues input for a worker. Under the monitor's lock. */
 void send_event(struct screen *screen, const struct event *event);
 /* send_input: what waits of it, now. */
@@ -217,6 +223,19 @@ void send_done(struct screen *screen, int64_t result);
 /* send_wake: posts a packet to it, on which it is asked for an update. Under the monitor's lock. */
 void send_wake(struct screen *screen);
 bool send_is_empty(struct screen *screen);
+
+/* ---- secure.c: TLS ---- */
+
+/* secure_open: reads --tls-authority, where there is one. False with `why`. */
+bool secure_open(struct monitor *monitor, char *why, size_t why_bytes);
+/* secure_begin: a hook of the machine: TLS begins with the next byte. */
+void secure_begin(struct screen *screen);
+/* secure_feed: bytes from the wire, to the machine, through TLS if it has begun. NULL, or the cause
+ * of the connection's end. On the receiving thread. */
+const char *secure_feed(struct screen *screen, const uint8_t *data, size_t bytes);
+/* secure_append: encrypts, and appends. Under the screen's lock. */
+bool secure_append(struct screen *screen, const void *data, size_t bytes);
+void secure_free(struct screen *screen);
 
 /* ---- input.c: hooks of the glass ---- */
 

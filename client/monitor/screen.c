@@ -19,6 +19,7 @@ static void screen_free(struct screen *screen)
 {
     rfb_close(screen->rfb);
     pthread_mutex_destroy(&screen->lock);
+    secure_free(screen);
     free(screen->out.data);
     free(screen->sending.data);
     free(screen);
@@ -132,7 +133,13 @@ static void text(void *context, const char *said, size_t bytes)
     audit_text(context, said, bytes);
 }
 
-static const struct rfb_hooks hooks = {.say = say, .size = size, .updated = updated, .text = text};
+static void secure(void *context)
+{
+    secure_begin(context);
+}
+
+static const struct rfb_hooks hooks = {
+    .say = say, .size = size, .updated = updated, .text = text, .secure = secure};
 
 /* ---- end ------------------------------------------------------------------------------------- */
 
@@ -247,9 +254,9 @@ static bool take(struct screen *screen, int64_t result)
     atomic_store_explicit(&screen->heard_ms,
                           atomic_load_explicit(&monitor->now_ms, memory_order_relaxed),
                           memory_order_relaxed);
-    const int64_t fed = rfb_feed(screen->rfb, screen->data, (size_t)result);
-    if (fed < 0) {
-        screen_end(screen, rfb_fault_name((int)fed), true);
+    const char *cause = secure_feed(screen, screen->data, (size_t)result);
+    if (cause != NULL) {
+        screen_end(screen, cause, true);
         return false;
     }
     if (!atomic_load_explicit(&screen->ready, memory_order_relaxed) && rfb_ready(screen->rfb))

@@ -7,8 +7,8 @@
 
 enum { QUEUE_FIRST = 256 };
 
-/* Under the screen's lock. A screen that does not read what it is sent is given up. */
-static void append(struct screen *screen, const void *data, size_t bytes)
+/* A screen that does not read what it is sent is given up. */
+void send_append(struct screen *screen, const void *data, size_t bytes)
 {
     struct queue *out = &screen->out;
     if (screen->is_broken)
@@ -28,6 +28,17 @@ static void append(struct screen *screen, const void *data, size_t bytes)
     }
     memcpy(out->data + out->bytes, data, bytes);
     out->bytes += bytes;
+}
+
+/* Under the screen's lock. */
+static void append(struct screen *screen, const void *data, size_t bytes)
+{
+    if (screen->tls == NULL)
+        send_append(screen, data, bytes);
+    else if (!secure_append(screen, data, bytes)) {
+        screen->is_broken = true;
+        monitored_stop(screen, rfb_fault_name(RFB_BAD_TLS));
+    }
 }
 
 /* Whether there is something to send now; then the caller is the one that sends. */
@@ -73,7 +84,8 @@ static void send_all(struct screen *screen)
 void send_bytes(struct screen *screen, const void *data, size_t bytes)
 {
     pthread_mutex_lock(&screen->lock);
-    append(screen, data, bytes);
+    if (bytes > 0)
+        append(screen, data, bytes);
     const bool begin = sending_begin(screen);
     pthread_mutex_unlock(&screen->lock);
     if (begin)
