@@ -19,13 +19,17 @@
 
 enum { DAY_S = 86400 };
 
-static gnutls_x509_privkey_t key_make(void)
+static gnutls_x509_privkey_t key_make(gnutls_pk_algorithm_t algorithm, unsigned bits)
 {
     gnutls_x509_privkey_t key;
     CHECK(gnutls_x509_privkey_init(&key));
-    CHECK(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
-                                       GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
+    CHECK(gnutls_x509_privkey_generate(key, algorithm, bits, 0));
     return key;
+}
+
+static gnutls_x509_privkey_t curve_make(void)
+{
+    return key_make(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1));
 }
 
 static gnutls_x509_crt_t certificate_make(gnutls_x509_privkey_t key, const char *name,
@@ -44,7 +48,8 @@ static gnutls_x509_crt_t certificate_make(gnutls_x509_privkey_t key, const char 
     CHECK(gnutls_x509_crt_set_key(made, key));
     CHECK(gnutls_x509_crt_set_basic_constraints(made, is_authority, -1));
     CHECK(gnutls_x509_crt_set_key_usage(made, is_authority ? GNUTLS_KEY_KEY_CERT_SIGN
-                                                           : GNUTLS_KEY_DIGITAL_SIGNATURE));
+                                                           : GNUTLS_KEY_DIGITAL_SIGNATURE |
+                                                                 GNUTLS_KEY_KEY_ENCIPHERMENT));
     return made;
 }
 
@@ -79,7 +84,8 @@ void certificates_make(struct certificates *made)
     snprintf(made->screen, sizeof made->screen, "%s/screen.pem", made->folder);
     snprintf(made->screen_key, sizeof made->screen_key, "%s/screen.key", made->folder);
     snprintf(made->late, sizeof made->late, "%s/late.pem", made->folder);
-    gnutls_x509_privkey_t authority_key = key_make(), other_key = key_make(), key = key_make();
+    gnutls_x509_privkey_t authority_key = curve_make(), other_key = curve_make();
+    gnutls_x509_privkey_t key = key_make(GNUTLS_PK_RSA, 2048); /* x11vnc takes no other */
     gnutls_x509_crt_t authority =
         certificate_make(authority_key, "authority", true, now - 9 * DAY_S, now + DAY_S);
     gnutls_x509_crt_t other =
