@@ -48,6 +48,7 @@ static void on_visible(void *context, unsigned screen, bool visible)
 
 static void on_closed(void *context, unsigned screen)
 {
+    ((struct events *)context)->closed++; /* hooks come on one thread */
     add(context, "closed %u", screen);
 }
 
@@ -61,7 +62,7 @@ const struct glass_hooks events_hooks = {on_key,     on_pointer, on_unfocused, o
 
 void events_init(struct events *events)
 {
-    events->count = 0;
+    events->count = events->closed = 0;
     pthread_mutex_init(&events->lock, NULL);
 }
 

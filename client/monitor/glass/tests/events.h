@@ -10,7 +10,7 @@ enum { EVENTS_MAX = 512, EVENT_BYTES = 96 };
 
 struct events {
     pthread_mutex_t lock;
-    unsigned count;
+    unsigned count, closed;              /* lines that wait; windows that were closed, all in all */
     char lines[EVENTS_MAX][EVENT_BYTES]; /* "key 3 0x61 down", "pointer 0 10 20 buttons 1", ... */
 };
 
