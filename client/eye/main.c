@@ -108,6 +108,7 @@ static bool is_foreign_over(struct eye *eye, uint64_t now_ns)
 static bool is_over(struct eye *eye)
 {
     const uint64_t now_ns = os_now_ns();
+    os_active_ns(); /* a look: pauses are counted */
     if (os_interrupted())
         return true;
     eye->ended = viewers_ended(&eye->viewers, eye->how, sizeof eye->how, &eye->exit_code);
@@ -119,6 +120,7 @@ static bool is_over(struct eye *eye)
 static void look(struct eye *eye)
 {
     eye->began_ns = os_now_ns();
+    os_pauses_begin();
     do {
         if (!watch_until(&eye->watch, slice_end_ns(eye))) {
             snprintf(eye->failure, sizeof eye->failure, "the X server %s has gone",
@@ -288,7 +290,6 @@ int main(int argc, char **argv)
     static struct monitor_row row;
     struct eye eye = {.options = &options, .row = &row, .ours = viewer_leaves_row(&options)};
     os_interrupts_catch();
-    os_pauses_begin();
     monitor_row_init(&row, &options);
     run(&eye);
     const int code = monitor_row_finish(&row);

@@ -134,8 +134,11 @@ static void look(struct watch *watch, struct watched *window, bool thorough)
                        window->y + (int)window->stamp_y, STAMP_WIDTH, STAMPS_HEIGHT, &lines))
         return;
     const uint64_t seen_us = now_us();
-    if (!read_stamps(&lines, &time_us, &keys))
+    if (!read_stamps(&lines, &time_us, &keys)) { /* half painted, or they are elsewhere now */
+        window->found = false;
+        window->unsearched = true;
         return;
+    }
     if (!window->read)
         window->keys = keys;
     note_time(window, time_us, seen_us);
@@ -196,7 +199,8 @@ static void arrange(struct watch *watch, struct watched *window)
 static void configured(struct watch *watch, struct watched *window, int x, int y, unsigned width,
                        unsigned height)
 {
-    window->found &= width == window->width && height == window->height;
+    window->found &=
+        x == window->x && y == window->y && width == window->width && height == window->height;
     window->x = x;
     window->y = y;
     window->width = width;

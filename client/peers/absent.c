@@ -9,8 +9,8 @@ int main(int argc, char **argv)
 {
     os_writes_fail();
     fprintf(stderr,
-            "%s: built without its library: install it (Debian: libuv1-dev, libevent-dev) and make "
-            "again\n",
+            "%s: built without its library: install it (Debian: libuv1-dev, libevent-dev, "
+            "libvncserver-dev) and make again\n",
             argc > 0 ? os_path_name(argv[0]) : "fanin-peer");
     return EXIT_MACHINE_CANNOT;
 }
