@@ -9,7 +9,7 @@
 
 #include "base/os.h"
 
-enum { CHILD_LINE_BYTES = 256 };
+enum { CHILD_LINE_BYTES = 256, CHILD_NAME_BYTES = 32 };
 
 struct child_output {
     int from; /* the end of a pipe that we read */
@@ -18,7 +18,7 @@ struct child_output {
 };
 
 struct child {
-    const char *program; /* argv[0]; NULL: not started */
+    char program[CHILD_NAME_BYTES]; /* "": not started */
     struct os_process process;
     struct child_output output, log;  /* standard output, standard error */
     char last_line[CHILD_LINE_BYTES]; /* of the log */
@@ -26,7 +26,7 @@ struct child {
     int exit_code;
 };
 
-/* child_start: 0, or -1 with `why`. argv[0] must outlive the child. */
+/* child_start: 0, or -1 with `why`. */
 int child_start(struct child *child, char *const argv[], char *why, size_t why_bytes);
 
 /* child_log, child_output: the next whole line that it has written, cut to `line`'s bytes. False:

@@ -23,7 +23,7 @@ int child_start(struct child *child, char *const argv[], char *why, size_t why_b
 {
     int output[2] = {-1, -1}, log[2] = {-1, -1};
     char output_path[PATH_BYTES], log_path[PATH_BYTES];
-    *child = (struct child){.program = NULL};
+    *child = (struct child){.has_ended = false};
     if (pipe2(output, O_CLOEXEC | O_NONBLOCK) != 0 || pipe2(log, O_CLOEXEC | O_NONBLOCK) != 0) {
         pipe_close(output);
         return why_write(why, why_bytes, "%s: %s", argv[0], strerror(errno));
@@ -39,7 +39,7 @@ int child_start(struct child *child, char *const argv[], char *why, size_t why_b
     }
     close(output[1]);
     close(log[1]);
-    child->program = argv[0];
+    snprintf(child->program, sizeof child->program, "%s", os_path_name(argv[0]));
     child->output.from = output[0];
     child->log.from = log[0];
     return 0;
@@ -64,7 +64,7 @@ static bool line_take(struct child_output *output, char line[CHILD_LINE_BYTES])
 
 bool child_log(struct child *child, char line[CHILD_LINE_BYTES])
 {
-    if (child->program == NULL || !line_take(&child->log, line))
+    if (child->program[0] == '\0' || !line_take(&child->log, line))
         return false;
     if (line[strspn(line, " \t")] != '\0')
         memcpy(child->last_line, line, CHILD_LINE_BYTES);
@@ -73,13 +73,13 @@ bool child_log(struct child *child, char line[CHILD_LINE_BYTES])
 
 bool child_output(struct child *child, char line[CHILD_LINE_BYTES])
 {
-    return child->program != NULL && line_take(&child->output, line);
+    return child->program[0] != '\0' && line_take(&child->output, line);
 }
 
 bool child_ended(struct child *child)
 {
     char line[CHILD_LINE_BYTES];
-    if (child->program == NULL)
+    if (child->program[0] == '\0')
         return true;
     if (!child->has_ended && os_process_wait(&child->process, 0, &child->exit_code) == 1) {
         child->has_ended = true;
@@ -104,11 +104,11 @@ void child_why(const struct child *child, char *why, size_t why_bytes)
 
 void child_stop(struct child *child)
 {
-    if (child->program == NULL)
+    if (child->program[0] == '\0')
         return;
     if (!child->has_ended)
         os_process_stop(&child->process, (uint64_t)GRACE_MS * OS_NS_PER_MS);
     close(child->output.from);
     close(child->log.from);
-    *child = (struct child){.program = NULL};
+    *child = (struct child){.has_ended = false};
 }

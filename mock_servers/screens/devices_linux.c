@@ -14,7 +14,7 @@ enum {
     START_S = 60,
     TICK_MS = 20,
     ASK_EVERY_MS = 100,
-    ANSWER_S = 5, /* a device that was told to connect says how that went */
+    ANSWER_S = 2, /* a device that was told to connect says how that went */
 };
 
 /* Whether a viewer is connected, where the device connects to it. */
@@ -42,7 +42,7 @@ struct device_program {
 
 static struct child *speaker_of(struct device *device)
 {
-    return device->server.program != NULL ? &device->server : &device->desktop->server;
+    return device->server.program[0] != '\0' ? &device->server : &device->desktop->server;
 }
 
 /* --listen without its port. */
@@ -76,11 +76,7 @@ static void x11vnc_default(struct arguments *arguments, const struct screens_con
     }
     if (config->view_only)
         arguments_add(arguments, "-viewonly");
-    if (config->password_file != NULL) {
-        arguments_add(arguments, "-passwdfile");
-        arguments_add(arguments, "%s", config->password_file);
-    } else
-        arguments_add(arguments, "-nopw");
+    arguments_add(arguments, "-nopw");
 }
 
 /* It looks more often, does not wait to collect changes, and does not doze. */
@@ -178,10 +174,6 @@ int device_check(const struct screens_config *config, char *why, size_t why_byte
     const char *name = config->device->name;
     if (config->faults.count > 0)
         return why_write(why, why_bytes, "--fault: %s has no faults to inject; remove it", name);
-    if (config->tls_certificate != NULL)
-        return why_write(why, why_bytes, "--tls-certificate: not with --device %s", name);
-    if (config->password_file != NULL && config->device->program->server == NULL)
-        return why_write(why, why_bytes, "--password-file: not with --device %s", name);
     return 0;
 }
 
@@ -230,7 +222,8 @@ static int servers_await(struct run *run, char *why, size_t why_bytes)
 {
     const uint64_t deadline_ns = os_deadline_ns((uint64_t)START_S * OS_NS_PER_S);
     char line[CHILD_LINE_BYTES] = "";
-    for (unsigned i = 0; run->program->listens != NULL && i < run->count; i++) {
+    const bool says_so = run->program->listens != NULL && run->config->connect == NULL;
+    for (unsigned i = 0; says_so && i < run->count; i++) {
         struct child *server = &run->devices[i].server;
         while (!child_output(server, line) || strstr(line, run->program->listens) == NULL) {
             while (child_log(server, line))
@@ -278,7 +271,7 @@ static void device_connect(struct run *run, struct device *device)
 
 static bool device_ended(struct device *device, char *why, size_t why_bytes)
 {
-    if (device->server.program != NULL && child_ended(&device->server)) {
+    if (device->server.program[0] != '\0' && child_ended(&device->server)) {
         child_why(&device->server, why, why_bytes);
         return true;
     }

@@ -6,9 +6,11 @@
 
 #include "base/draft.h"
 #include "base/os.h"
+#include "mock_servers/screens/capture/paint.h"
+#include "mock_servers/screens/devices.h"
 #include "mock_servers/screens/screen.h"
 
-enum { WHY_BYTES = 256, LINE_BYTES = 4352, OTHER_DESCRIPTORS = 64 };
+enum { WHY_BYTES = 256, LINE_BYTES = 4352, OTHER_DESCRIPTORS = 64, DEVICE_DESCRIPTORS = 16 };
 
 __attribute__((format(printf, 2, 3))) static int say(enum exit_code code, const char *format, ...)
 {
@@ -25,7 +27,9 @@ __attribute__((format(printf, 2, 3))) static int say(enum exit_code code, const 
  * where they can be had: a viewer may come again before its last connection is closed. */
 static int descriptors_reserve(const struct screens_config *config)
 {
-    const uint64_t count = config->count, each = 1 + config->source->descriptors;
+    const uint64_t count = config->count;
+    const uint64_t each =
+        1 + (config->source != NULL ? config->source->descriptors : DEVICE_DESCRIPTORS);
     const uint64_t listeners = config->connect == NULL ? count : 0;
     const uint64_t wanted = OTHER_DESCRIPTORS + listeners + count * each;
     uint64_t limit = 0;
@@ -64,29 +68,61 @@ static int summary_print(const struct screens *screens)
 }
 
 /* "<pid> <port> <count>\n", as fanin-servers has it. */
-static int ready_write(const struct screens *screens)
+static int ready_file_write(const struct screens_config *config, int port)
 {
-    const struct screens_config *config = screens->config;
     struct draft draft;
     int result = draft_open(&draft, config->ready_file);
     if (result != 0)
         return result;
-    fprintf(draft.out, "%ld %d %llu\n", (long)getpid(), screens_port(screens),
-            (unsigned long long)config->count);
+    fprintf(draft.out, "%ld %d %llu\n", (long)getpid(), port, (unsigned long long)config->count);
     return draft_close(&draft, 0);
+}
+
+static int ready_write(const struct screens_config *config, int port)
+{
+    int result = config->ready_file != NULL ? ready_file_write(config, port) : 0;
+    return result == 0 ? EXIT_DONE
+                       : say(EXIT_MACHINE_CANNOT, "--ready-file: cannot write %s: %s",
+                             config->ready_file, strerror(-result));
 }
 
 static int serve(struct screens *screens)
 {
-    const char *ready = screens->config->ready_file;
-    int result = ready != NULL ? ready_write(screens) : 0;
-    if (result < 0)
-        return say(EXIT_MACHINE_CANNOT, "--ready-file: cannot write %s: %s", ready,
-                   strerror(-result));
+    int code = ready_write(screens->config, screens_port(screens));
+    if (code != EXIT_DONE)
+        return code;
     screens_run(screens);
-    if (ready != NULL)
-        unlink(ready);
+    if (screens->config->ready_file != NULL)
+        unlink(screens->config->ready_file);
     return summary_print(screens);
+}
+
+static int device_ready(const struct screens_config *config)
+{
+    return ready_write(config, (int)config->port);
+}
+
+static int devices_serve(const struct screens_config *config)
+{
+    int code = device_run(config, device_ready);
+    if (config->ready_file != NULL)
+        unlink(config->ready_file);
+    return code;
+}
+
+static int paint(const struct screens_config *config)
+{
+    const struct paint_config painting = {.display = config->paint,
+                                          .scene = config->scene,
+                                          .rate = config->scene_rate,
+                                          .width = config->size.width,
+                                          .height = config->size.height,
+                                          .seed = config->seed};
+    char why[WHY_BYTES];
+    os_interrupts_catch();
+    return paint_run(&painting, why, sizeof why) == 0
+               ? EXIT_DONE
+               : say(EXIT_MACHINE_CANNOT, "--paint: %s", why);
 }
 
 static int run(const struct screens_config *config)
@@ -97,6 +133,8 @@ static int run(const struct screens_config *config)
     os_interrupts_catch();
     if (config->ready_file != NULL)
         unlink(config->ready_file); /* an earlier fleet's would say that this one is ready */
+    if (config->device != NULL)
+        return devices_serve(config);
     struct screens *screens = screens_open(config, why, sizeof why);
     if (screens == NULL)
         return say(EXIT_MACHINE_CANNOT, "%s", why);
@@ -112,5 +150,7 @@ int main(int argc, char **argv)
     int parsed = screens_options_read(argc, argv, &config);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
-    return config.dry_run ? EXIT_DONE : run(&config);
+    if (config.dry_run)
+        return EXIT_DONE;
+    return config.paint != NULL ? paint(&config) : run(&config);
 }

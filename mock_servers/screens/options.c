@@ -8,6 +8,7 @@
 
 #include "base/os.h"
 #include "base/rfb/protocol.h"
+#include "mock_servers/screens/devices.h"
 #include "mock_servers/screens/faults.h"
 
 enum {
@@ -38,21 +39,47 @@ static int option_scene(const struct option_spec *spec, const char *text, void *
     return -1;
 }
 
+/* A device's name by its index, sources first; NULL after the last. */
+static const char *device_name(unsigned index, const char **summary)
+{
+    unsigned sources = 0;
+    while (source_list(sources) != NULL)
+        sources++;
+    const struct source_kind *source = index < sources ? source_list(index) : NULL;
+    const struct device_kind *device = index < sources ? NULL : device_list(index - sources);
+    if (source == NULL && device == NULL)
+        return NULL;
+    *summary = source != NULL ? source->summary : device->summary;
+    return source != NULL ? source->name : device->name;
+}
+
 static int option_device(const struct option_spec *spec, const char *text, void *field, char *why,
                          size_t why_bytes)
 {
-    const struct source_kind *kind;
-    for (unsigned i = 0; (kind = source_list(i)) != NULL; i++)
-        if (strcmp(kind->name, text) == 0) {
-            *(const struct source_kind **)field = kind;
+    const char *name, *summary;
+    for (unsigned i = 0; (name = device_name(i, &summary)) != NULL; i++)
+        if (strcmp(name, text) == 0) {
+            *(const char **)field = name;
             return 0;
         }
     why_write(why, why_bytes, "takes one of");
-    for (unsigned i = 0; (kind = source_list(i)) != NULL; i++) {
+    for (unsigned i = 0; (name = device_name(i, &summary)) != NULL; i++) {
         size_t used = strlen(why);
-        why_write(why + used, why_bytes - used, "%s %s", i > 0 ? "," : "", kind->name);
+        why_write(why + used, why_bytes - used, "%s %s", i > 0 ? "," : "", name);
     }
     return -1;
+}
+
+static void device_find(struct screens_config *config)
+{
+    const struct source_kind *source;
+    const struct device_kind *device;
+    for (unsigned i = 0; (source = source_list(i)) != NULL; i++)
+        if (strcmp(source->name, config->device_name) == 0)
+            config->source = source;
+    for (unsigned i = 0; (device = device_list(i)) != NULL; i++)
+        if (strcmp(device->name, config->device_name) == 0)
+            config->device = device;
 }
 
 static int option_size(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -77,7 +104,15 @@ static const struct option_spec options[] = {
     {"count", "N", "1", "how many screens", options_count, AT(count), 1, SCREENS_COUNT_MAX, NULL},
     {"size", "WxH", "1280x800", "of their pictures", option_size, AT(size), 0, 0, NULL},
     {"device", "KIND", "scene", "what their pictures are made from; the kinds are listed below",
-     option_device, AT(source), 0, 0, NULL},
+     option_device, AT(device_name), 0, 0, NULL},
+    {"display", "DISPLAY", NULL,
+     "the X server that --device x11 captures, such as :0, for all screens\n"
+     "(default: an Xvfb with a painter for each screen)",
+     options_string, AT(display), 0, 0, NULL},
+    {"paint", "DISPLAY", NULL,
+     "no screens: only paints --scene in a window of this X server, with\n"
+     "stamps, until it is told to end",
+     options_string, AT(paint), 0, 0, NULL},
     {"scene", "NAME", "type", "what they show; the scenes are listed below", option_scene,
      AT(scene), 0, 0, NULL},
     {"scene-rate", "R", NULL, "changes a second (default: the scene's own; 0: none)", options_rate,
@@ -151,15 +186,15 @@ static void epilogue_write(char text[PAGE_BYTES])
 {
     char faults[FAULTS_BYTES];
     const struct scene_kind *scene;
-    const struct source_kind *source;
+    const char *device, *summary;
     faults_describe(&screen_faults, faults, sizeof faults);
     text[0] = '\0';
     append(text, "Scenes:\n");
     for (unsigned i = 0; (scene = scene_list(i)) != NULL; i++)
         append(text, "  %s\n      %s (%g/s)\n", scene->name, scene->summary, scene->rate);
     append(text, "\nDevices:\n");
-    for (unsigned i = 0; (source = source_list(i)) != NULL; i++)
-        append(text, "  %s\n      %s\n", source->name, source->summary);
+    for (unsigned i = 0; (device = device_name(i, &summary)) != NULL; i++)
+        append(text, "  %s\n      %s\n", device, summary);
     append(text,
            "\nFaults; of those that follow a first good update each connection has its own:\n%s\n"
            "Examples\n"
@@ -168,8 +203,11 @@ static void epilogue_write(char text[PAGE_BYTES])
            "  a hundred that connect to a listening viewer, two of which stop in the middle:\n"
            "  fanin-screens --count 100 --connect 127.0.0.1:5500 --fault freeze:2\n"
            "\n"
-           "Runs until SIGTERM or Ctrl-C. Exit codes: 0 done; 2 wrong use; 3 the machine "
-           "cannot.\n",
+           "  this desktop, for a viewer that listens elsewhere:\n"
+           "  fanin-screens --device x11 --display :0 --view-only --connect viewer.example\n"
+           "\n"
+           "Runs until SIGTERM or Ctrl-C. Exit codes: 0 done; 1 a screen that is a program of\n"
+           "others has ended early; 2 wrong use; 3 the machine cannot.\n",
            faults);
 }
 
@@ -292,12 +330,17 @@ static int read_security(struct screens_config *config)
 static int check(struct screens_config *config)
 {
     char why[WHY_BYTES];
+    device_find(config);
     if (read_security(config) != OPTIONS_OK)
         return OPTIONS_WRONG;
     if (faults_spread(&config->faults, config->count, NULL, why, sizeof why) < 0)
         return wrong("%s", why);
-    if (has_fault(config, "resize") && config->source->resize == NULL)
-        return wrong("--fault resize: --device %s cannot change its size", config->source->name);
+    if (has_fault(config, "resize") && config->source != NULL && config->source->resize == NULL)
+        return wrong("--fault resize: --device %s cannot change its size", config->device_name);
+    if (config->device != NULL && device_check(config, why, sizeof why) != 0)
+        return wrong("%s", why);
+    if (config->display != NULL && strcmp(config->device_name, "x11") != 0)
+        return wrong("--display is of --device x11; remove it");
     if (config->scene_rate < 0)
         config->scene_rate = config->scene->rate;
     return config->connect != NULL ? read_connect(config) : read_listen(config);

@@ -12,10 +12,11 @@ enum { SCREENS_COUNT_MAX = 10000, PICTURE_SIDE_MAX = 16384 };
 /* As used once screens_options_read has returned. */
 struct screens_config {
     uint64_t count;
-    const struct source_kind *source; /* of --device; NULL: `device` */
+    const char *device_name;
+    const struct source_kind *source; /* of that name; NULL: `device` */
     const struct device_kind *device; /* programs of others; NULL: `source` */
-    const char *display;              /* that --device x11 captures; NULL: one for each screen */
-    const char *paint;                /* an X server: only paint there; NULL: no */
+    const char *display;              /* that a source captures; NULL: its own choice */
+    const char *paint;                /* only paint on this display; NULL: no */
     const struct scene_kind *scene;
     double scene_rate; /* frames a second; 0: the picture stands still */
     struct picture_size {

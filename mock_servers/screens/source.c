@@ -3,9 +3,12 @@
 
 #include <stddef.h>
 
+#include "mock_servers/screens/capture/capture.h"
+
 static const struct source_kind *const kinds[] = {&source_scene};
 
 const struct source_kind *source_list(unsigned index)
 {
-    return index < sizeof kinds / sizeof *kinds ? kinds[index] : NULL;
+    enum { COUNT = sizeof kinds / sizeof *kinds };
+    return index < COUNT ? kinds[index] : capture_list(index - COUNT);
 }

@@ -4,6 +4,7 @@
 
 #include "mock_servers/screens/source.h"
 
-extern const struct source_kind source_x11; /* Linux's */
+/* capture_list: those that this system has; NULL after the last. */
+const struct source_kind *capture_list(unsigned index);
 
 #endif

@@ -11,9 +11,10 @@
 #include "base/rfb/stamp.h"
 
 enum {
-    BAND = 64,            /* pixels: columns are looked at in bands, as not all of them scroll */
-    TILE = 16,            /* rows of a tile; it is as wide as a band */
-    SCROLL_ROWS_MIN = 24, /* of a box that is worth looking at */
+    BAND = 64, /* pixels: columns are looked at in bands, as not all of them scroll */
+    TILE = 16, /* rows of a tile; it is as wide as a band */
+    KEY_ROWS = 8,
+    SCROLL_ROWS_MIN = 24,     /* of a box that is worth looking at */
     SCROLL_PIXELS_MIN = 8192, /* that a scroll must save */
 };
 
@@ -24,7 +25,8 @@ struct hashes {
     uint64_t *before, *now;
     unsigned rows, bands;
     uint32_t *votes; /* [rows + lines]: rows that seem to have moved so */
-    uint32_t *table; /* of one band: row + 1 of `before`, by hash */
+    uint64_t *keys;  /* of one band: of `before`, then of `now` */
+    uint32_t *table; /* of one band: row + 1 of `before`, by key */
     unsigned table_mask;
 };
 
@@ -46,14 +48,17 @@ static bool hashes_open(struct hashes *hashes, struct rfb_box box)
     hashes->before = malloc(2 * count * sizeof *hashes->before);
     hashes->now = hashes->before == NULL ? NULL : hashes->before + count;
     hashes->votes = calloc(2 * (size_t)box.height, sizeof *hashes->votes);
+    hashes->keys = malloc(2 * (size_t)box.height * sizeof *hashes->keys);
     hashes->table = malloc(slots * sizeof *hashes->table);
-    return hashes->before != NULL && hashes->votes != NULL && hashes->table != NULL;
+    return hashes->before != NULL && hashes->votes != NULL && hashes->keys != NULL &&
+           hashes->table != NULL;
 }
 
 static void hashes_close(struct hashes *hashes)
 {
     free(hashes->before);
     free(hashes->votes);
+    free(hashes->keys);
     free(hashes->table);
 }
 
@@ -80,31 +85,46 @@ static void hashes_fill(struct hashes *hashes, const struct rfb_picture *picture
         }
 }
 
-/* table_slot: of the hash, or the free one where it belongs. */
-static uint32_t *table_slot(const struct hashes *hashes, const uint64_t *before, uint64_t hash)
+/* A key is of KEY_ROWS rows, its own and those below: a single row of letters is often like the
+ * next one. */
+static void keys_fill(const uint64_t *hashes, uint64_t *keys, unsigned rows)
 {
-    unsigned slot = (unsigned)hash & hashes->table_mask;
-    while (hashes->table[slot] != 0 && before[(hashes->table[slot] & INT_MAX) - 1] != hash)
+    const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t last_step = 1;
+    for (unsigned i = 0; i < KEY_ROWS; i++)
+        last_step *= step;
+    for (unsigned row = rows; row-- > 0;) {
+        keys[row] = hashes[row] + (row + 1 < rows ? step * keys[row + 1] : 0);
+        if (row + KEY_ROWS < rows)
+            keys[row] -= last_step * hashes[row + KEY_ROWS];
+    }
+}
+
+/* table_slot: of the key, or the free one where it belongs. */
+static uint32_t *table_slot(const struct hashes *hashes, uint64_t key)
+{
+    unsigned slot = (unsigned)key & hashes->table_mask;
+    while (hashes->table[slot] != 0 && hashes->keys[(hashes->table[slot] & INT_MAX) - 1] != key)
         slot = (slot + 1) & hashes->table_mask;
     return &hashes->table[slot];
 }
 
-/* Rows that occur more than once, as blank ones do, have no vote: their top bit is set. */
+/* Keys that occur more than once, as blank rows' do, have no vote: their top bit is set. */
 static void band_vote(struct hashes *hashes, unsigned band)
 {
-    const uint64_t *before = hashes->before + (size_t)band * hashes->rows;
-    const uint64_t *now = hashes->now + (size_t)band * hashes->rows;
+    const unsigned rows = hashes->rows;
+    uint64_t *before = hashes->keys, *now = hashes->keys + rows;
+    keys_fill(hashes->before + (size_t)band * rows, before, rows);
+    keys_fill(hashes->now + (size_t)band * rows, now, rows);
     memset(hashes->table, 0, (hashes->table_mask + 1) * sizeof *hashes->table);
-    for (unsigned row = 0; row < hashes->rows; row++) {
-        uint32_t *slot = table_slot(hashes, before, before[row]);
+    for (unsigned row = 0; row + KEY_ROWS <= rows; row++) {
+        uint32_t *slot = table_slot(hashes, before[row]);
         *slot = *slot == 0 ? row + 1 : *slot | 1u << 31;
     }
-    for (unsigned row = 0; row < hashes->rows; row++) {
-        if (now[row] == before[row])
-            continue;
-        const uint32_t found = *table_slot(hashes, before, now[row]);
+    for (unsigned row = 0; row + KEY_ROWS <= rows; row++) {
+        const uint32_t found = now[row] == before[row] ? 0 : *table_slot(hashes, now[row]);
         if (found != 0 && found >> 31 == 0)
-            hashes->votes[hashes->rows + (found - 1) - row]++;
+            hashes->votes[rows + (found - 1) - row]++;
     }
 }
 

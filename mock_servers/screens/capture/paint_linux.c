@@ -3,9 +3,11 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/options.h"
 #include "base/os.h"
+#include "base/random.h"
 #include "base/rfb/stamp.h"
 #include "mock_servers/screens/capture/xserver_linux.h"
 
@@ -194,6 +196,25 @@ static void paint(struct painter *painter)
     }
 }
 
+/* Pictures and moments are those of a screen of our own (source_scene.c) with this seed. */
+static void scene_open(struct painter *painter)
+{
+    const struct paint_config *config = painter->config;
+    const uint64_t now_ns = os_now_ns();
+    painter->scene = (struct scene){
+        .picture = {painter->server.shared, config->width, config->height, config->width},
+        .seed = random_mix(config->seed)};
+    scene_begin(config->scene, &painter->scene, now_ns / 1000);
+    if (config->rate <= 0)
+        return;
+    painter->period_ns = (uint64_t)(OS_NS_PER_S / config->rate);
+    const uint64_t phase_ns = strcmp(config->scene->name, "flip-all") == 0
+                                  ? 0
+                                  : random_mix(painter->scene.seed) % painter->period_ns;
+    painter->due_ns =
+        phase_ns + ((now_ns - phase_ns) / painter->period_ns + 1) * painter->period_ns;
+}
+
 int paint_run(const struct paint_config *config, char *why, size_t why_bytes)
 {
     struct painter painter = {.config = config};
@@ -202,13 +223,8 @@ int paint_run(const struct paint_config *config, char *why, size_t why_bytes)
         result =
             xserver_share(&painter.server, (size_t)config->width * config->height, why, why_bytes);
     if (result == 0) {
-        painter.scene = (struct scene){
-            .picture = {painter.server.shared, config->width, config->height, config->width},
-            .seed = config->seed};
-        scene_begin(config->scene, &painter.scene, now_us());
+        scene_open(&painter);
         window_open(&painter);
-        painter.period_ns = config->rate > 0 ? (uint64_t)(OS_NS_PER_S / config->rate) : 0;
-        painter.due_ns = os_now_ns() + painter.period_ns;
         paint(&painter);
     }
     if (painter.gone && !os_interrupted())

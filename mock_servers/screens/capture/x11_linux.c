@@ -17,6 +17,7 @@
 
 enum {
     POLL_MS = 40,
+    LOOKS_MAX = 3,
     BUTTONS = 8,
     WHY_BYTES = 256,
     KEYCODES = 256,
@@ -37,6 +38,8 @@ struct x11 {
     uint32_t held[KEYCODES]; /* the keysym for which a key is down; 0: it is up */
     uint8_t buttons;
 };
+
+static const struct source_kind source_x11;
 
 static struct x11 *x11_of(struct source *source)
 {
@@ -163,24 +166,37 @@ static bool boxes_capture(const struct x11 *x11, const struct rfb_box *boxes, un
     return done;
 }
 
-/* The damage is forgotten before the picture is taken: what changes meanwhile is reported again. */
-static void damage_capture(struct x11 *x11)
+/* The damage is forgotten before the picture is taken: what changes meanwhile is reported again.
+ * Returns the stamps that may be new. */
+static unsigned damage_capture(struct x11 *x11, struct scene_change *change)
 {
-    struct scene_change change = {.part_count = 0};
     damage_fit(x11);
     const struct scene_change damage = x11->damage;
     x11->damage.part_count = 0;
     if (x11->damage_event != 0)
         xcb_damage_subtract(x11->server.connection, x11->damage_id, XCB_NONE, XCB_NONE);
     if (!boxes_capture(x11, damage.parts, damage.part_count))
-        return; /* the server has gone or has another size: the next event says which */
+        return 0; /* the server has gone or has another size: the next event says which */
     unsigned stamps = 0;
     uint32_t *at = x11->server.shared;
     for (unsigned i = 0; i < damage.part_count; i++) {
         const struct rfb_box box = damage.parts[i];
         const struct rfb_picture now = {at, box.width, box.height, box.width};
-        stamps |= compare_take(&x11->picture, box, &now, &change);
+        stamps |= compare_take(&x11->picture, box, &now, change);
         at += box_area(box);
+    }
+    return stamps;
+}
+
+/* An application draws a frame by several requests, and the server reports the first before it has
+ * done the last: what has come meanwhile belongs to the same update, a few times. */
+static void changes_capture(struct x11 *x11)
+{
+    struct scene_change change = {.part_count = 0};
+    unsigned stamps = 0;
+    for (unsigned i = 0; i < LOOKS_MAX && x11->damage.part_count > 0; i++) {
+        stamps |= damage_capture(x11, &change);
+        events_take(x11);
     }
     if (stamps != 0 || change.part_count > 0 || change.scrolled.width > 0)
         x11->source.hooks->changed(&x11->source, &change, stamps);
@@ -217,8 +233,8 @@ static void x11_refresh(struct source *source)
         x11->is_resized = false;
         if (picture_new(x11, why, sizeof why) == 0)
             source->hooks->resized(source);
-    } else if (x11->damage.part_count > 0)
-        damage_capture(x11);
+    } else
+        changes_capture(x11);
     loop_schedule(x11->loop, &x11->handler);
 }
 
@@ -406,12 +422,12 @@ static int x11_begin(struct loop *loop, const struct screens_config *config, cha
     return config->display != NULL ? 0 : desktops_start(config, NULL, why, why_bytes);
 }
 
-const struct source_kind source_x11 = {
+static const struct source_kind source_x11 = {
     .name = "x11",
     .summary = "captures an X server: --display, or one for each screen with a painter",
     .begin = x11_begin,
     .end = desktops_stop,
-    .descriptors = 2,
+    .descriptors = 8, /* the connection, and pipes of two children */
     .open = x11_open,
     .close = x11_close,
     .refresh = x11_refresh,
@@ -419,3 +435,8 @@ const struct source_kind source_x11 = {
     .key = x11_key,
     .pointer = x11_pointer,
 };
+
+const struct source_kind *capture_list(unsigned index)
+{
+    return index == 0 ? &source_x11 : NULL;
+}

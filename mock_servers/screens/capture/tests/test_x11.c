@@ -120,7 +120,7 @@ static void source_open(bool view_only)
     char why[WHY] = "";
     const struct screens_config config = {.display = scene.name, .view_only = view_only};
     assert_int_equal(loop_open(&scene.loop), 0);
-    scene.source = source_x11.open(&scene.loop, &config, 0, &hooks, NULL, why, sizeof why);
+    scene.source = capture_list(0)->open(&scene.loop, &config, 0, &hooks, NULL, why, sizeof why);
     if (scene.source == NULL)
         fail_msg("%s", why);
     scene.seen = *scene.source->picture;
@@ -134,7 +134,7 @@ static void source_open(bool view_only)
 static void source_close(void)
 {
     if (scene.source != NULL)
-        source_x11.close(scene.source);
+        capture_list(0)->close(scene.source);
     scene.source = NULL;
 }
 
@@ -197,7 +197,7 @@ static void step(void)
     if (!scene.is_stale || scene.is_lost)
         return;
     scene.is_stale = false;
-    source_x11.refresh(scene.source);
+    capture_list(0)->refresh(scene.source);
 }
 
 static void follow_until(bool (*done)(void))
@@ -279,12 +279,12 @@ TEST(a_frozen_picture_stays, NULL, all_close)
 {
     all_open();
     const uint64_t before = rfb_picture_digest(scene.source->picture);
-    source_x11.freeze(scene.source);
+    capture_list(0)->freeze(scene.source);
     draw_box((struct rfb_box){100, 100, 50, 50}, 0xff00ff);
     assert_true(xserver_settle(&scene.pen));
     for (unsigned i = 0; i < 50; i++)
         step();
-    source_x11.refresh(scene.source);
+    capture_list(0)->refresh(scene.source);
     assert_true(rfb_picture_digest(scene.source->picture) == before);
     assert_int_equal(scene.changes, 0);
 }
@@ -319,9 +319,9 @@ TEST(keys_come_as_the_viewer_means_them, NULL, all_close)
     /* a plain one, capitals and signs without Shift being sent, and letters of no key here */
     static const uint32_t keysyms[] = {'a', 'A', '%', 0xff0d, 0x20ac, 0x1004e2d};
     for (unsigned i = 0; i < sizeof keysyms / sizeof *keysyms; i++) {
-        source_x11.key(scene.source, keysyms[i], true);
+        capture_list(0)->key(scene.source, keysyms[i], true);
         assert_int_equal(key_await(XCB_KEY_PRESS), keysyms[i]);
-        source_x11.key(scene.source, keysyms[i], false);
+        capture_list(0)->key(scene.source, keysyms[i], false);
         key_await(XCB_KEY_RELEASE);
     }
 }
@@ -351,9 +351,9 @@ static xcb_query_pointer_reply_t pointer(void)
 TEST(what_a_viewer_holds_is_released_when_it_goes, NULL, all_close)
 {
     all_open();
-    source_x11.key(scene.source, 'x', true);
-    source_x11.key(scene.source, 0xffe3, true); /* Control */
-    source_x11.pointer(scene.source, 123, 45, 1 | 4);
+    capture_list(0)->key(scene.source, 'x', true);
+    capture_list(0)->key(scene.source, 0xffe3, true); /* Control */
+    capture_list(0)->pointer(scene.source, 123, 45, 1 | 4);
     key_await(XCB_BUTTON_PRESS);
     assert_int_equal(keys_down(), 2);
     assert_int_equal(pointer().root_x, 123);
@@ -371,7 +371,7 @@ TEST(without_xtest_only_viewing_works, NULL, all_close)
     pen_open();
     const struct screens_config config = {.display = scene.name};
     assert_int_equal(loop_open(&scene.loop), 0);
-    assert_null(source_x11.open(&scene.loop, &config, 0, &hooks, NULL, why, sizeof why));
+    assert_null(capture_list(0)->open(&scene.loop, &config, 0, &hooks, NULL, why, sizeof why));
     assert_non_null(strstr(why, "--view-only"));
     loop_close(&scene.loop);
     source_open(true);
@@ -399,6 +399,6 @@ TEST(no_server_is_a_reason, NULL, all_close)
     memset(&scene, 0, sizeof scene);
     const struct screens_config config = {.display = ":64321"};
     assert_int_equal(loop_open(&scene.loop), 0);
-    assert_null(source_x11.open(&scene.loop, &config, 0, &hooks, NULL, why, sizeof why));
+    assert_null(capture_list(0)->open(&scene.loop, &config, 0, &hooks, NULL, why, sizeof why));
     assert_non_null(strstr(why, ":64321"));
 }
