@@ -76,7 +76,11 @@ static void x11vnc_default(struct arguments *arguments, const struct screens_con
     }
     if (config->view_only)
         arguments_add(arguments, "-viewonly");
-    arguments_add(arguments, "-nopw");
+    if (config->password_file != NULL) {
+        arguments_add(arguments, "-passwdfile");
+        arguments_add(arguments, "%s", config->password_file);
+    } else
+        arguments_add(arguments, "-nopw");
 }
 
 /* It looks more often, does not wait to collect changes, and does not doze. */
@@ -174,6 +178,11 @@ int device_check(const struct screens_config *config, char *why, size_t why_byte
     const char *name = config->device->name;
     if (config->faults.count > 0)
         return why_write(why, why_bytes, "--fault: %s has no faults to inject; remove it", name);
+    if (config->tls_certificate != NULL)
+        return why_write(why, why_bytes, "--tls-certificate: --device %s has no TLS; remove it",
+                         name);
+    if (config->password_file != NULL && config->device->program->server == NULL)
+        return why_write(why, why_bytes, "--password-file: --device %s has none; remove it", name);
     return 0;
 }
 

@@ -11,7 +11,7 @@
 #include "mock_servers/screens/capture/compare.h"
 #include "mock_servers/screens/options.h"
 
-enum { POLL_MS = 40, BUTTONS = 5, KEYS = 256, ABSOLUTE_MAX = 65535 };
+enum { POLL_MS = 20, BUTTONS = 5, KEYS = 256, ABSOLUTE_MAX = 65535 };
 
 struct gdi {
     struct source source;

@@ -340,6 +340,14 @@ DEVICE_TEST(options_that_are_of_other_devices_are_refused)
 {
     refuses("scene", "--display=:0", 2, "--display");
     refuses("x11vnc", "--fault=freeze", 2, "--fault");
+    char option[PATH_BYTES + 32];
+    snprintf(option, sizeof option, "--password-file=%s/password", directory);
+    FILE *file = fopen(option + strlen("--password-file="), "w");
+    assert_non_null(file);
+    assert_true(fputs("secret\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    refuses("xtigervnc", option, 2, "--password-file: --device xtigervnc");
+    unlink(option + strlen("--password-file="));
 }
 
 DEVICE_TEST(a_painter_without_an_x_server_says_so)

@@ -87,6 +87,26 @@ TEST(text_that_moved_is_found_with_its_distance)
     free(before.pixels);
 }
 
+/* Letters of real text: rows that are like the next one, words that come again. */
+TEST(a_page_of_text_that_scrolls_is_found)
+{
+    const struct scene_kind *kind = scene_named("scroll");
+    struct rfb_picture before = picture_new();
+    struct scene scene = {.picture = picture_new(), .seed = 5};
+    scene_begin(kind, &scene, 1);
+    for (unsigned frame = 1; frame < 20; frame++) {
+        struct scene_change painted = {.part_count = 0}, change = {.part_count = 0};
+        compare_take(&before, rfb_box_all(&before), &scene.picture, &change);
+        change = painted;
+        scene_step(kind, &scene, frame, &painted);
+        compare_take(&before, rfb_box_all(&before), &scene.picture, &change);
+        assert_int_equal(change.lines, painted.lines);
+        assert_true(change.scrolled.height >= painted.scrolled.height);
+    }
+    free(before.pixels);
+    free(scene.picture.pixels);
+}
+
 /* A window that scrolls beside one that stands still, and beside one that shows something new. */
 TEST(a_scrolled_part_is_found_in_a_wider_box)
 {

@@ -27,7 +27,7 @@ static struct {
     struct source *source;
     struct rfb_picture seen;           /* what a viewer has */
     unsigned changes, scrolls, stamps; /* `stamps`: a bit for each */
-    bool is_stale, is_lost;
+    bool is_stale, is_lost, is_resized;
     char why_lost[WHY];
 } scene;
 
@@ -62,6 +62,7 @@ static void on_changed(struct source *source, const struct scene_change *change,
 
 static void on_resized(struct source *source)
 {
+    scene.is_resized = true;
 }
 
 static void on_lost(struct source *source, const char *why)
@@ -77,14 +78,10 @@ static uint64_t patience(void)
     return os_deadline_ns((uint64_t)PATIENCE_S * OS_NS_PER_S);
 }
 
-/* Skips the test where there is no Xvfb. */
-static void server_open(const char *extra)
+/* Skips the test where the program is not there. */
+static void server_start(char *const argv[])
 {
     char line[CHILD_LINE_BYTES], why[WHY];
-    char *const argv[] = {
-        "Xvfb",        "-screen",   "0",   "640x400x24", "-displayfd",
-        "1",           "-nolisten", "tcp", "-noreset",   extra == NULL ? NULL : "-extension",
-        (char *)extra, NULL};
     memset(&scene, 0, sizeof scene);
     if (child_start(&scene.server, argv, why, sizeof why) != 0) {
         print_message("skipped: %s\n", why);
@@ -97,6 +94,24 @@ static void server_open(const char *extra)
         os_sleep_ns(OS_NS_PER_MS);
     }
     snprintf(scene.name, sizeof scene.name, ":%ld", strtol(line, NULL, 10));
+}
+
+/* An Xvfb, without one of its extensions. */
+static void server_open(const char *without)
+{
+    char *const argv[] = {"Xvfb",
+                          "-screen",
+                          "0",
+                          "640x400x24",
+                          "-displayfd",
+                          "1",
+                          "-nolisten",
+                          "tcp",
+                          "-noreset",
+                          without == NULL ? NULL : "-extension",
+                          (char *)without,
+                          NULL};
+    server_start(argv);
 }
 
 static void pen_open(void)
@@ -376,6 +391,33 @@ TEST(without_xtest_only_viewing_works, NULL, all_close)
     loop_close(&scene.loop);
     source_open(true);
     assert_true(sees_the_truth());
+}
+
+/* ---- another size ---------------------------------------------------------------------------- */
+
+static bool is_resized(void)
+{
+    return scene.is_resized;
+}
+
+TEST(another_size_of_the_server_is_another_picture, NULL, all_close)
+{
+    char why[WHY];
+    struct child xrandr;
+    char *const argv[] = {"Xtigervnc", "-geometry", "640x400",  "-depth",     "24", "-rfbport=-1",
+                          "-nolisten", "tcp",       "-noreset", "-displayfd", "1",  NULL};
+    server_start(argv);
+    pen_open();
+    source_open(false);
+    char *const size[] = {"xrandr", "-display", scene.name, "-s", "800x600", NULL};
+    if (child_start(&xrandr, size, why, sizeof why) != 0) {
+        print_message("skipped: %s\n", why);
+        skip();
+    }
+    follow_until(is_resized);
+    child_stop(&xrandr);
+    assert_int_equal(scene.source->picture->width, 800);
+    assert_int_equal(scene.source->picture->height, 600);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
