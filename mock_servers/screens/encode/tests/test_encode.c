@@ -361,6 +361,30 @@ TEST(every_encoding_gives_the_picture_again_in_every_format)
             survives(encoding, formats[j]);
 }
 
+/* Lengths of runs have a byte more from 256 on. */
+TEST(runs_of_every_length_survive_in_every_encoding)
+{
+    static const unsigned lengths[] = {1, 2, 254, 255, 256, 257, 510, 511, 512, 1000};
+    struct rfb_picture picture = picture_new(64, 64);
+    const struct encoding *encoding;
+    for (unsigned i = 0; (encoding = encoding_list(i)) != NULL; i++)
+        for (unsigned j = 0; j < sizeof lengths / sizeof *lengths; j++) {
+            struct viewer viewer = viewer_of(&picture, native);
+            struct encoder *encoder = encoder_open();
+            struct buffer out = {0};
+            for (unsigned at = 0; at < 64 * 64; at++)
+                picture.pixels[at / 64 * picture.stride + at % 64] = at / lengths[j] * 977;
+            read_rectangles(
+                &viewer, &out,
+                encoding->write(encoder, &lossless, &picture, rfb_box_all(&picture), &out));
+            assert_same(&viewer, &picture);
+            buffer_free(&out);
+            encoder_close(encoder);
+            viewer_close(&viewer);
+        }
+    free(picture.pixels);
+}
+
 TEST(encodings_are_found_by_their_numbers)
 {
     const struct encoding *encoding;
