@@ -105,6 +105,7 @@ static void assert_row(const char *path)
     assert_non_null(strstr(row, "\"engine\":\"iocp\",\"gate\":\"user\""));
     assert_non_null(strstr(row, "\"screens_connected\":4"));
     assert_non_null(strstr(row, "\"worker_threads\":4"));
+    assert_non_null(strstr(row, "\"audit\":\"pass\""));
     assert_non_null(strstr(row, "\"status\":\"ok\""));
 }
 
