@@ -214,6 +214,7 @@ void monitor_look(struct monitor *monitor)
 
 struct standing {
     unsigned ready, connected, begun; /* begun: in their handshakes */
+    bool is_hopeless;                 /* none of those that are missing is tried again */
     bool is_over;                     /* interrupted, all windows closed, no window system */
 };
 
@@ -228,6 +229,9 @@ static struct standing look(struct monitor *monitor)
     for (struct list_node *node = monitor->screens.after; node != &monitor->screens;
          node = node->after)
         standing.begun += !atomic_load(&LIST_MEMBER(node, struct screen, node)->ready);
+    standing.is_hopeless = monitor->targets.count > 0;
+    for (unsigned i = 0; i < monitor->targets.count; i++)
+        standing.is_hopeless &= monitor->target[i].given_up || monitor->places[i].used;
     if (monitor->glass_lost[0] != '\0') {
         standing.is_over = true;
         monitor_row_fail(monitor->row, "the window system has gone: %s", monitor->glass_lost);
@@ -242,15 +246,14 @@ static struct standing look(struct monitor *monitor)
     return standing;
 }
 
-static void note_missing(struct monitor *monitor, unsigned came)
+static void note_missing(struct monitor *monitor, unsigned came, uint64_t gone_ms)
 {
     char lost[ROW_LINE_BYTES] = "";
     pthread_mutex_lock(&monitor->lock);
     row_tally_text(monitor->row->screens_lost, "; lost: ", lost);
     monitor_row_fail(monitor->row, "%u of %llu screens came in %llu ms%s%s%s", came,
-                     (unsigned long long)monitor->options->screens,
-                     (unsigned long long)monitor->options->handshake_timeout_ms, lost,
-                     monitor->accept_error != 0 ? "; the last accept failed: " : "",
+                     (unsigned long long)monitor->options->screens, (unsigned long long)gone_ms,
+                     lost, monitor->accept_error != 0 ? "; the last accept failed: " : "",
                      monitor->accept_error != 0 ? cp_error_text(monitor->accept_error) : "");
     pthread_mutex_unlock(&monitor->lock);
 }
@@ -269,9 +272,10 @@ static bool gather(struct monitor *monitor)
         if (now.connected >= options->screens || (options->for_ms == 0 && now.connected > 0))
             return true;
         /* One that has just come has its own time. */
-        if (options->for_ms > 0 && gone_ms > options->handshake_timeout_ms &&
-            (now.begun == 0 || gone_ms > 2 * options->handshake_timeout_ms)) {
-            note_missing(monitor, now.connected);
+        const bool is_late = options->for_ms > 0 && gone_ms > options->handshake_timeout_ms &&
+                             (now.begun == 0 || gone_ms > 2 * options->handshake_timeout_ms);
+        if (is_late || now.is_hopeless) {
+            note_missing(monitor, now.connected, gone_ms);
             return false;
         }
         os_park(&monitor->main, (uint64_t)LOOK_MS * OS_NS_PER_MS);

@@ -40,9 +40,9 @@ static void script_put(struct glass *glass, unsigned screen, struct rfb_box box)
 {
     if (screen >= SCREENS)
         return;
-    glass_scripted.puts[screen]++;
+    const unsigned puts = 1 + atomic_fetch_add(&glass_scripted.puts[screen], 1);
     if (glass_scripted.spoils)
-        pictures[screen].pixels[0] = glass_scripted.puts[screen] ^ 0x5a5a5a;
+        pictures[screen].pixels[0] = puts ^ 0x5a5a5a;
 }
 
 static void script_hide(struct glass *glass, unsigned screen)

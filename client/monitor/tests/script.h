@@ -2,6 +2,8 @@
 #ifndef FANIN_TESTS_SCRIPT_H
 #define FANIN_TESTS_SCRIPT_H
 
+#include <stdatomic.h>
+
 #include "client/monitor/glass/glass.h"
 
 extern const struct glass_kind glass_script;
@@ -9,8 +11,8 @@ extern const struct glass_kind glass_script;
 /* The glass that is open, as its window's thread would call it. */
 struct script {
     struct glass_config config;
-    unsigned puts[64]; /* by screen */
-    bool spoils;       /* changes a pixel of each screen with each put */
+    atomic_uint puts[64]; /* by screen */
+    bool spoils;          /* changes a pixel of each screen with each put */
 };
 extern struct script glass_scripted;
 
