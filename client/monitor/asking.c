@@ -32,8 +32,9 @@ void asking_answered(struct screen *screen, uint64_t bits)
     const bool hidden =
         atomic_load_explicit(&monitor->places[screen->place].hidden, memory_order_relaxed);
     pthread_mutex_lock(&screen->lock);
+    /* A screen may answer several requests with one update; an audit must go on even then. */
     if (screen->asked > 0)
-        screen->asked--;
+        screen->asked = audits ? 0 : screen->asked - 1;
     pthread_mutex_unlock(&screen->lock);
     if (monitor->limited && !audits)
         answered_limited(screen, bits);
