@@ -297,8 +297,8 @@ static void *run_thread(void *unused)
     return unused;
 }
 
-/* Runs while keys are pressed and the pointer moves, and one key stays down. False: the run was over
- * before that. */
+/* Runs while keys are pressed and the pointer moves, and one key stays down. False: the run was
+ * over before that. */
 static bool run_with_input(const char *arguments)
 {
     pthread_t thread;
