@@ -63,7 +63,8 @@ static void event_came(struct x11 *x11, const xcb_generic_event_t *event)
                    (struct rfb_box){(unsigned)area.x, (unsigned)area.y, area.width, area.height});
     } else if (kind == XCB_CONFIGURE_NOTIFY) {
         const xcb_configure_notify_event_t *size = (const void *)event;
-        if (size->window == x11->server.screen->root) {
+        if (size->window == x11->server.screen->root &&
+            (size->width != x11->server.width || size->height != x11->server.height)) {
             x11->server.width = size->width;
             x11->server.height = size->height;
             x11->is_resized = true;
