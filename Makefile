@@ -56,9 +56,11 @@ NOT_HERE.linux   := %_windows.c
 NOT_HERE.windows := %_linux.c
 # fanin-lan needs Linux namespaces, the examples POSIX signals.
 ROOMS    += $(if $(filter linux,$(SYSTEM)),mock_servers/lan examples)
-# Screens (paper B) need these libraries; without one of them their programs are absent.c's. The eye looks at X11's windows.
+# Screens (paper B) need these libraries; without one of them absent.c takes their programs' places. The eye looks at X11's windows.
 SCREEN_HEADERS := zlib.h turbojpeg.h xcb/shm.h xcb/damage.h xcb/xtest.h gnutls/gnutls.h nettle/des.h
-HAS_SCREENS := $(if $(filter linux,$(SYSTEM)),$(if $(filter $(words $(SCREEN_HEADERS)),$(words $(foreach header,$(SCREEN_HEADERS),$(firstword $(call header_of,$(header)))))),yes),$(and $(wildcard base/rfb/jpeg_windows.c),$(wildcard /usr/x86_64-w64-mingw32/include/zlib.h)))
+HAS_SCREENS.linux   = $(if $(filter $(words $(SCREEN_HEADERS)),$(words $(foreach header,$(SCREEN_HEADERS),$(firstword $(call header_of,$(header)))))),yes)
+HAS_SCREENS.windows = $(wildcard /usr/x86_64-w64-mingw32/include/zlib.h)
+HAS_SCREENS := $(HAS_SCREENS.$(SYSTEM))
 SCREEN_ROOMS := base/rfb client/monitor client/monitor/rfb client/monitor/glass mock_servers/screens mock_servers/screens/encode mock_servers/screens/capture $(if $(filter linux,$(SYSTEM)),client/eye)
 ROOMS    += $(if $(HAS_SCREENS),$(SCREEN_ROOMS))
 SCREEN_LIBS.linux   := -lturbojpeg -lz -lxcb -lxcb-shm -lxcb-damage -lxcb-xtest -lgnutls -lnettle
@@ -92,7 +94,9 @@ LIBRARY  := $(BUILD)/libfanin.a
 $(BUILD)/fanin-peer-libuv$(EXE):    LDLIBS += $(if $(HAS_LIBUV),-luv)
 $(BUILD)/fanin-peer-libevent$(EXE): LDLIBS += $(if $(HAS_LIBEVENT),-levent_core)
 
-SCREEN_PROGRAMS := $(if $(HAS_SCREENS),$(if $(wildcard client/monitor/main.c),monitor) $(if $(wildcard mock_servers/screens/main.c),screens) $(if $(filter linux,$(SYSTEM)),$(if $(wildcard client/eye/main.c),eye) $(if $(wildcard client/peers/vncclient.c),peer-vncclient)))
+SCREEN_PROGRAMS.linux   := monitor screens eye peer-vncclient
+SCREEN_PROGRAMS.windows := $(if $(HAS_SCREENS),monitor screens)
+SCREEN_PROGRAMS := $(SCREEN_PROGRAMS.$(SYSTEM))
 PROGRAMS := $(patsubst %,$(BUILD)/fanin-%$(EXE),client $(PEERS) servers sweep $(if $(filter linux,$(SYSTEM)),lan) $(SCREEN_PROGRAMS))
 EXAMPLES := $(EXAMPLES.$(SYSTEM):%.c=$(BUILD)/%)
 # cmocka is not packaged for Windows; the conformance suite does without it.
@@ -130,13 +134,14 @@ $(BUILD)/fanin-peer-libevent$(EXE): $(if $(HAS_LIBEVENT),$(call peer_objects,lib
 $(BUILD)/fanin-servers$(EXE): $(BUILD)/mock_servers/main.o
 $(BUILD)/fanin-lan$(EXE):     $(BUILD)/mock_servers/lan/main.o
 $(BUILD)/fanin-sweep$(EXE):   $(BUILD)/scenarios/sweep/main.o
-$(BUILD)/fanin-monitor$(EXE): $(BUILD)/client/monitor/main.o
-$(BUILD)/fanin-eye$(EXE):     $(BUILD)/client/eye/main.o
-$(BUILD)/fanin-screens$(EXE): $(BUILD)/mock_servers/screens/main.o
+screen_program = $(if $(HAS_SCREENS),$(BUILD)/$(1)/main.o,$(absent_peer))
+$(BUILD)/fanin-monitor$(EXE): $(call screen_program,client/monitor)
+$(BUILD)/fanin-eye$(EXE):     $(call screen_program,client/eye)
+$(BUILD)/fanin-screens$(EXE): $(call screen_program,mock_servers/screens)
 $(BUILD)/fanin-peer-vncclient$(EXE): $(if $(HAS_VNCCLIENT),$(BUILD)/client/peers/vncclient.o,$(absent_peer))
 $(BUILD)/fanin-peer-vncclient$(EXE): LDLIBS += $(if $(HAS_VNCCLIENT),-lvncclient)
 of_screens = $(filter $(SCREEN_ROOMS:%=$(BUILD)/%/tests/%),$(1))
-$(SCREEN_PROGRAMS:%=$(BUILD)/fanin-%$(EXE)) $(call of_screens,$(TESTS) $(BENCHES) $(FUZZERS)): LDLIBS += $(SCREEN_LIBS.$(SYSTEM))
+$(SCREEN_PROGRAMS:%=$(BUILD)/fanin-%$(EXE)) $(call of_screens,$(TESTS) $(BENCHES) $(FUZZERS)): LDLIBS += $(if $(HAS_SCREENS),$(SCREEN_LIBS.$(SYSTEM)))
 # Without libvncclient our decoders are measured alone. It has functions of libturbojpeg's names: that library's own go first.
 $(filter %/bench_decode,$(BENCHES)): LDLIBS += $(if $(HAS_VNCCLIENT),-lvncclient)
 # These tests run the programs.

@@ -354,6 +354,6 @@ TEST(a_peer_built_without_its_library_says_so)
     close(kept);
     file_slurp(errors, results.errors);
     assert_int_equal(code, EXIT_MACHINE_CANNOT);
-    assert_ptr_equal(strstr(results.errors, "fanin-peer-x: built without its library"),
+    assert_ptr_equal(strstr(results.errors, "fanin-peer-x: built without its libraries"),
                      results.errors);
 }
