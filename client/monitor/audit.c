@@ -105,7 +105,7 @@ static void await(struct monitor *monitor)
 static void sum_up(struct monitor *monitor)
 {
     struct monitor_row *row = monitor->row;
-    unsigned passed = 0, asked = 0, failed = 0;
+    unsigned asked = 0, failed = 0;
     uint64_t seen = 0;
     const char *why = "";
     int first = -1;
@@ -113,7 +113,6 @@ static void sum_up(struct monitor *monitor)
     for (unsigned i = 0; i < monitor->options->screens; i++) {
         const struct place *place = &monitor->places[i];
         asked += place->audit != AUDIT_NOT_ASKED;
-        passed += place->audit == AUDIT_PASSED;
         seen += place->events_seen;
         if (place->audit != AUDIT_FAILED && place->audit != AUDIT_ASKED)
             continue;

@@ -171,9 +171,10 @@ void send_wake(struct screen *screen)
 /* The pointer's latest place is enough where the buttons stay as they are. */
 static bool replaces_last(const struct screen *screen, const struct event *event)
 {
+    if (screen->event_count == 0 || event->is_key)
+        return false;
     const struct event *last = &screen->events[screen->event_count - 1];
-    return screen->event_count > 0 && !event->is_key && !last->is_key &&
-           last->buttons == event->buttons;
+    return !last->is_key && last->buttons == event->buttons;
 }
 
 void send_event(struct screen *screen, const struct event *event)

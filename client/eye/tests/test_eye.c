@@ -116,7 +116,7 @@ static void played_events(struct played *played)
 static void played_fault(struct played *played)
 {
     if (plays(played, PART_CRASH))
-        raise(SIGSEGV);
+        raise(SIGKILL);
     if (plays(played, PART_NOROW))
         exit(EXIT_MEASURED_FAILURE);
     if (plays(played, PART_CLOSE) && played->count > 0) {
