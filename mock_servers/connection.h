@@ -20,7 +20,7 @@ struct connections {
     struct runs runs;
     struct list_node open;
     struct list_node waiting; /* those whose tape is not complete yet */
-    struct list_node closed;  /* a pending event may still name them */
+    struct list_node closed;  /* who closed them may still look at their state */
 };
 
 /* What a connection knows of its device: a field of the device. */

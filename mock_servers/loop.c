@@ -1,7 +1,6 @@
 /* The event loop: sockets first, then timers, then ready handlers. */
 #include "mock_servers/loop.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/os.h"
@@ -36,6 +35,9 @@ void loop_remove(struct loop *loop, struct handler *handler)
     heap_remove(&loop->timers, handler->timer);
     list_remove(&handler->ready);
     net_watch_remove(&handler->watched);
+    for (int i = 0; i < loop->event_count; i++)
+        if (loop->events[i].watched == &handler->watched)
+            loop->events[i].watched = NULL;
     loop->handlers--;
 }
 
@@ -71,10 +73,15 @@ static uint64_t wait_ns(const struct loop *loop, uint64_t timeout_ns)
 static void serve_events(struct loop *loop, uint64_t timeout_ns)
 {
     struct net_event events[EVENTS_MAX];
-    int count = net_watch_wait(loop->watch, events, EVENTS_MAX, timeout_ns);
-    for (int i = 0; i < count; i++) {
-        struct handler *handler = LIST_MEMBER(events[i].watched, struct handler, watched);
-        handler->handle(handler, events[i].signs);
+    loop->events = events;
+    loop->event_count = net_watch_wait(loop->watch, events, EVENTS_MAX, timeout_ns);
+    while (loop->event_count > 0) {
+        const struct net_event event = *loop->events++;
+        loop->event_count--;
+        if (event.watched == NULL)
+            continue; /* its handler was removed by one before it */
+        struct handler *handler = LIST_MEMBER(event.watched, struct handler, watched);
+        handler->handle(handler, event.signs);
     }
 }
 
@@ -88,17 +95,18 @@ static void serve_timers(struct loop *loop)
     }
 }
 
-/* Calls each handler that is ready now; one that is scheduled again waits for the next round. */
+/* Calls each handler that is ready now; one that is scheduled again waits for the next round. The
+ * mark is behind the last one: that one may be removed by those before it. */
 static void serve_ready(struct loop *loop)
 {
-    struct list_node *last = loop->ready.before, *node;
-    bool is_last = false;
-    while (!is_last && (node = list_first(&loop->ready)) != NULL) {
+    struct list_node *node;
+    list_append(&loop->ready, &loop->mark);
+    while ((node = list_first(&loop->ready)) != &loop->mark) {
         struct handler *handler = LIST_MEMBER(node, struct handler, ready);
-        is_last = node == last;
         list_remove(node);
         handler->handle(handler, 0);
     }
+    list_remove(&loop->mark);
 }
 
 void loop_round(struct loop *loop, uint64_t timeout_ns)

@@ -21,14 +21,18 @@ struct loop {
     struct net_watch *watch;
     struct heap timers;     /* handlers by when they are due */
     struct list_node ready; /* handlers that have more to do at once */
+    struct list_node mark;  /* in `ready`, behind those of this round */
     size_t handlers;
+    struct net_event *events; /* of this round, that are still to be handled */
+    int event_count;
 };
 
 int loop_open(struct loop *loop); /* 0, or -1: no memory or no descriptor */
 void loop_close(struct loop *loop);
 
 /* loop_add: makes room for one handler's timer. 0, or -1 without memory; Call
- * loop_remove in either case: it also drops timer, ready entry and socket. */
+ * loop_remove in either case: it also drops timer, ready entry, socket, and the socket's events
+ * that this round has not handled yet: the handler is not called any more and may be freed. */
 int loop_add(struct loop *loop);
 void loop_remove(struct loop *loop, struct handler *handler);
 

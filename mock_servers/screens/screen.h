@@ -14,7 +14,7 @@ struct screens {
     struct loop loop;
     struct screen *all;
     const struct fault **faults; /* by screen; NULL: none */
-    struct list_node closed;     /* sessions: a pending event may still name them */
+    struct list_node closed;     /* sessions: who closed one may still look at its state */
     bool has_begun;              /* config->source */
     struct jpeg *jpeg;           /* NULL: no memory, all is lossless */
     struct callers *callers;     /* --connect; else NULL */
