@@ -10,6 +10,7 @@
 #include "base/rfb/protocol.h"
 #include "base/text.h"
 #include "client/monitor/addresses.h"
+#include "client/monitor/rfb/decoder.h"
 
 enum {
     UNSET = -1,
@@ -61,15 +62,23 @@ static int parse_budget(const struct option_spec *spec, const char *text, void *
     return why_write(why, why_bytes, "takes bits per second, such as 50mbit or 50M; 0: no limit");
 }
 
-static const char *const encoding_names[] = {"tight", "zrle", "copyrect", "raw"};
-enum { ENCODINGS = sizeof encoding_names / sizeof encoding_names[0] };
-
 static bool encoding_known(const char *name, size_t bytes)
 {
-    for (unsigned i = 0; i < ENCODINGS; i++)
-        if (strlen(encoding_names[i]) == bytes && memcmp(encoding_names[i], name, bytes) == 0)
+    const struct decoder *decoder;
+    for (unsigned i = 0; (decoder = decoder_list(i)) != NULL; i++)
+        if (strlen(decoder->name) == bytes && memcmp(decoder->name, name, bytes) == 0)
             return true;
     return false;
+}
+
+static void encodings_refuse(char *why, size_t why_bytes)
+{
+    const struct decoder *decoder;
+    why_write(why, why_bytes, "takes names of encodings separated by commas, without blanks:");
+    for (unsigned i = 0; (decoder = decoder_list(i)) != NULL; i++) {
+        const size_t used = strlen(why);
+        why_write(why + used, why_bytes - used, "%s %s", i > 0 ? "," : "", decoder->name);
+    }
 }
 
 static int parse_encodings(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -79,10 +88,10 @@ static int parse_encodings(const struct option_spec *spec, const char *text, voi
     unsigned count = 0;
     do {
         const size_t bytes = strcspn(at, ",");
-        if (!encoding_known(at, bytes) || ++count > MONITOR_ENCODINGS_MAX)
-            return why_write(why, why_bytes,
-                             "takes names of encodings with commas between them and no blanks, of "
-                             "tight, zrle, copyrect, raw");
+        if (!encoding_known(at, bytes) || ++count > MONITOR_ENCODINGS_MAX) {
+            encodings_refuse(why, why_bytes);
+            return -1;
+        }
         at += bytes + (at[bytes] == ',');
     } while (*at != '\0');
     *(const char **)field = text;
@@ -99,107 +108,114 @@ enum { EYE_LINES = 3 };
 static const struct option_spec table[] = {
     {.name = "Eye"},
     {"viewer", "NAME", "monitor",
-     "what shows the screens: monitor, or the viewer that it is compared with", options_choice,
-     AT(viewer), .names = option_viewer_names},
+     "the viewer to measure; xtightvnc and xtigervnc start one process for each screen",
+     options_choice, AT(viewer), .names = option_viewer_names},
     {"input-rate", "R", "0",
-     "keys that are pressed in the windows, in turn, a second; needs --control", options_rate,
-     AT(input_rate), 0, 1000},
+     "keys per second that the eye presses, one window after the other; needs --control",
+     options_rate, AT(input_rate), 0, 1000},
 
     {.name = "Screens"},
     {"listen", "ADDR[:PORT]", NULL,
-     "screens connect to this address (default without --connect: near, which is fanin-lan's link "
-     "where there is one, and 127.0.0.1 elsewhere)",
+     "wait for screens to connect to this address (default without --connect: near, which is "
+     "$FANIN_NEAR, the address that fanin-lan sets, or else 127.0.0.1)",
      options_string, AT(listen)},
     {"connect", "LIST|@FILE", NULL,
-     "connect to the screens: HOST[:PORT],HOST[:PORT],... (port 5900 where it is left out); "
-     "@FILE: the same, on any number of lines; '#' starts a comment; empty: --screens ports from "
-     "--port on at --address",
+     "connect to these screens: HOST[:PORT],HOST[:PORT],... (default port: 5900); @FILE: read the "
+     "list from a file, where line breaks separate too and '#' starts a comment; '': connect to "
+     "--screens ports of --address, from --port on",
      options_string, AT(connect)},
-    {"topology", "accept|connect", NULL,
-     "who connects: accept is --listen near, connect is --connect ''\n"
+    {"topology", "WAY", NULL,
+     "who connects: accept means --listen near, connect means --connect ''\n"
      "(default: what --listen or --connect says, else accept)",
      options_choice, AT(topology), .names = option_topology_names},
     {"port", "PORT", NULL,
-     "of --listen (default: 5500), or the first of --connect '' (default: 5900)", options_count,
-     AT(port), 1, 65535},
-    {"address", "ADDR", "127.0.0.1", "of the screens, with --connect ''", options_string,
+     "port of --listen (default: 5500), or of the first screen of --connect '' (default: 5900)",
+     options_count, AT(port), 1, 65535},
+    {"address", "ADDR", "127.0.0.1", "address of the screens, with --connect ''", options_string,
      AT(address)},
-    {"screens", "N", NULL, "how many there are (default: 7, or as many as --connect names)",
+    {"screens", "N", NULL, "number of screens (default: 7, or as many as --connect names)",
      options_count, AT(screens), 1, SCREENS_MAX},
     {"for", "DURATION", "0",
-     "end this long after the last screen's handshake (0: at Ctrl-C, whatever came)",
-     options_millis, AT(for_ms), 0, FOR_MS_MAX},
-    {"handshake-timeout", "MS", "30s",
-     "limit of one screen's handshake; with --for also of all screens' together", options_millis,
-     AT(handshake_timeout_ms), 1, 3600000},
-    {"stall-timeout", "MS", "10s",
-     "end a connection that neither sends nor answers a question for so long", options_millis,
-     AT(stall_timeout_ms), 100, 3600000},
-    {"pixels-max", "N", "16M", "a screen of more pixels is refused", options_count, AT(pixels_max),
-     1, 1 << 28},
+     "end this long after the last screen's handshake (0: run until Ctrl-C)", options_millis,
+     AT(for_ms), 0, FOR_MS_MAX},
+    {"handshake-timeout", "DURATION", "30s",
+     "end a connection whose handshake takes longer; with --for, also end the run if not all "
+     "screens have connected by then",
+     options_millis, AT(handshake_timeout_ms), 1, 3600000},
+    {"stall-timeout", "DURATION", "10s",
+     "end a connection that has sent nothing for this long, not even an answer to a request",
+     options_millis, AT(stall_timeout_ms), 100, 3600000},
+    {"pixels-max", "N", "16M", "refuse a screen of more pixels", options_count, AT(pixels_max), 1,
+     1 << 28},
 
     {.name = "View"},
     {"view", "windows|grid|none", "windows",
      "a window for each screen; all in one, the chosen one large; or pictures in memory alone",
      options_choice, AT(view), .names = option_view_names},
-    {"display", "NAME", NULL, "X11's, such as :1 (default: $DISPLAY)", options_string, AT(display)},
-    {"control", NULL, NULL,
-     "keys and pointer go to the screens; without it they are only looked at", options_flag,
-     AT(control)},
+    {"display", "NAME", NULL, "X server for the windows, such as :1 (default: $DISPLAY)",
+     options_string, AT(display)},
+    {"control", NULL, NULL, "send keys and pointer to the screens (default: view only)",
+     options_flag, AT(control)},
 
     {.name = "Flow"},
-    {"encodings", "LIST", "tight,zrle,copyrect,raw", "asked for, the best first", parse_encodings,
-     AT(encodings)},
-    {"quality", "N", "8", "of JPEG, 0 to 9; 10: lossless", options_count, AT(quality), 0,
-     QUALITY_LOSSLESS},
+    {"encodings", "LIST", "tight,zrle,copyrect,raw", "encodings to ask for, in order of preference",
+     parse_encodings, AT(encodings)},
+    {"quality", "N", "8", "JPEG quality, 0 (smallest) to 9; 10: lossless", options_count,
+     AT(quality), 0, QUALITY_LOSSLESS},
     {"ahead", "N", "1",
-     "update requests that a screen has at most: more than one helps where the round trip is long "
-     "and the link idle",
+     "update requests in flight for each screen; more than 1 helps where the round trip is long "
+     "and "
+     "the link idle",
      options_count, AT(ahead), 1, AHEAD_MAX},
     {"rate", "R", "0",
-     "updates per second that a visible screen is asked for at most; the one with the keyboard "
-     "has no limit, a hidden one is not asked (0: no limit)",
+     "limit of updates per second of a visible screen (0: no limit); the screen with the keyboard "
+     "has none, a hidden screen is not asked",
      options_rate, AT(rate), 0, 1000},
     {"budget", "BITS", "0",
-     "bits per second of all screens together, such as 50mbit; the screen with the keyboard comes "
-     "first (0: no limit)",
+     "limit of bits per second of all screens together, such as 50mbit (0: no limit); the screen "
+     "with the keyboard comes first",
      parse_budget, AT(budget), 0, UINT64_C(1000000000000)},
-    {"link-rate", "BITS", "0", "bits per second of the link to the screens; 0: not known",
-     options_rate, AT(link_rate_bits_per_s), 0, UINT64_C(1000000000000)},
+    {"link-rate", "BITS", "0",
+     "bits per second of the link to the screens, as fanin-sweep says it; not used", options_rate,
+     AT(link_rate_bits_per_s), 0, UINT64_C(1000000000000)},
 
     {.name = "Security"},
-    {"security", "none|password|tls", NULL,
+    {"security", "KIND", NULL,
      "what a screen must offer (default: tls with --tls-authority, password with --password-file, "
      "else none)",
      options_choice, AT(security), .names = option_security_names},
-    {"password-file", "FILE", NULL, "its first line is the screens' password", options_string,
+    {"password-file", "FILE", NULL, "the first line is the password of all screens", options_string,
      AT(password_file)},
-    {"tls-authority", "FILE", NULL, "certificates (PEM) that the screens' must be signed by",
+    {"tls-authority", "FILE", NULL,
+     "PEM file of authorities; one of them must have signed each screen's certificate",
      options_string, AT(tls_authority)},
     {"allow-anyone", NULL, NULL,
-     "listen beyond this machine without a password: whoever reaches the port is shown",
+     "listen beyond this machine without a password or certificates: any host that reaches the "
+     "port is shown",
      options_flag, AT(allow_anyone)},
 
     {.name = "Completion port"},
-    {"engine", "NAME", "auto", "auto: the first one that runs here", parse_engine, AT(engine)},
+    {"engine", "NAME", "auto", "engine of the port; auto: the first one that runs here",
+     parse_engine, AT(engine)},
     {"workers", "W", "0", "threads that wait on the port (0: two for each CPU)", options_count,
      AT(workers), 0, WORKERS_MAX},
     {"concurrency", "C", "0", "workers that may run at the same time (0: as many as CPUs)",
      options_count, AT(concurrency), 0, WORKERS_MAX},
-    {"accepts", "thread|port", "thread",
-     "who accepts: a thread outside of the port, as in the paper, or accepts posted on it",
+    {"accepts", "WAY", "thread",
+     "how connections are accepted: by a thread outside of the port, as in the paper, or by "
+     "accepts posted on the port",
      options_choice, AT(accepts), .names = option_accepts_names},
 
     {.name = "Output"},
     {"json", "FILE|-", NULL, "write the row to FILE; -: to standard output, without the summary",
      options_string, AT(json)},
     {"journal", "FILE", NULL,
-     "append who connected, from where, when and why it ended, and when it was controlled: a line "
-     "of JSON each",
+     "append a line of JSON for each event: who connected from where, when a screen was "
+     "controlled, why a connection ended",
      options_string, AT(journal)},
     {"quiet", NULL, NULL, "print neither summary nor progress", options_flag, AT(quiet)},
-    {"dry-run", NULL, NULL, "check all that can be checked without a screen, then end",
-     options_flag, AT(dry_run)},
+    {"dry-run", NULL, NULL, "check the options, connect nothing, and end", options_flag,
+     AT(dry_run)},
     {.name = NULL},
 };
 
