@@ -263,13 +263,20 @@ static void run(struct eye *eye)
 static const struct program_help help = {
     .name = "fanin-eye",
     .about =
-        "Measures what a viewer of screens shows, from outside: starts the viewer on an X server, "
-        "looks at its windows, and reads there when each change of a scene was due. Screens of "
-        "fanin-screens carry such stamps. The X server is an Xvfb of its own, which ends with it; "
-        "or --display. One row has what the viewer says of itself and what was seen.",
-    .examples = "  fanin-eye --listen 127.0.0.1:5500 --screens 7 --for 10s\n"
-                "  fanin-eye --viewer xtightvnc --connect 127.0.0.1:5900 --for 10s\n"
-                "  fanin-eye --screens 7 --for 10s --control --input-rate 5 --json row.json",
+        "Measures the delay of a viewer of screens from outside. It starts the viewer on an X "
+        "server, watches the viewer's windows, and reads the stamps in them: fanin-screens paints "
+        "into each picture when its change was scheduled. Without --display it starts an Xvfb and "
+        "stops it at the end. One row has the viewer's own figures and what the eye saw.",
+    .examples =
+        "  seven mock screens in our monitor; the second command is the screens:\n"
+        "  fanin-eye --screens 7 --for 10s\n"
+        "  fanin-screens --count 7 --connect 127.0.0.1\n"
+        "\n"
+        "  the same, with 5 keys pressed a second:\n"
+        "  fanin-eye --screens 7 --for 10s --control --input-rate 5 --json row.json\n"
+        "\n"
+        "  another viewer, of screens that listen (fanin-screens --count 2):\n"
+        "  fanin-eye --viewer xtightvnc --connect 127.0.0.1:5900,127.0.0.1:5901 --for 10s\n",
     .eye = true,
 };
 

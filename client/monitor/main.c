@@ -8,16 +8,23 @@
 
 static const struct program_help help = {
     .name = "fanin-monitor",
-    .about = "Shows the screens of many machines at the same time: they connect to it (or it to "
-             "them) by RFB, the protocol of VNC, and it receives and decodes them on a completion "
-             "port, shows each in a window, takes keys and pointer back with --control, and "
-             "reports how late changes came.",
+    .about =
+        "Shows the screens of many machines by RFB, the protocol of VNC. Screens connect to it, "
+        "or it connects to them (--connect). It receives and decodes on a completion port, "
+        "shows each screen in a window, sends keys and pointer back with --control, and "
+        "measures the delay of each change.",
     .examples =
-        "  fanin-monitor --screens 7 --for 10s &\n"
-        "  fanin-screens --count 7 --connect 127.0.0.1:5500 --scene type\n"
-        "  fanin-monitor --listen 0.0.0.0:5500 --password-file secret --view grid --control \\\n"
-        "                --journal screens.jsonl        (x11vnc -connect_or_exit HOST:5500)\n"
-        "  fanin-monitor --connect desk1:5900,desk2:5900 --rate 5 --budget 50mbit\n"
+        "  seven mock screens for ten seconds; the second command is the screens:\n"
+        "  fanin-monitor --screens 7 --for 10s\n"
+        "  fanin-screens --count 7 --connect 127.0.0.1\n"
+        "\n"
+        "  desktops that connect by x11vnc -connect HOST -rfbauth FILE, all in one window:\n"
+        "  fanin-monitor --listen 0.0.0.0 --password-file secret --view grid --control\n"
+        "\n"
+        "  two VNC servers, at most 5 updates a second of each:\n"
+        "  fanin-monitor --connect desk1,desk2:5901 --screens 2 --rate 5\n"
+        "\n"
+        "  a measurement of 200 screens without windows:\n"
         "  fanin-monitor --screens 200 --view none --for 30s --json row.json\n",
 };
 

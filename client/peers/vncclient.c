@@ -258,8 +258,9 @@ const struct glass_hooks vncscreen_hooks = {
 
 static const struct program_help help = {
     .name = "fanin-peer-vncclient",
-    .about = "Shows screens as fanin-monitor does, and takes its options, but receives with "
-             "libvncclient: a thread for each screen. It is what fanin-monitor is compared with.",
+    .about = "The peer that fanin-monitor is compared with: the same options and the same row, but "
+             "it receives with libvncclient, one thread for each screen. It has no completion "
+             "port.",
     .examples = "  fanin-peer-vncclient --screens 7 --for 10s\n"
                 "  fanin-peer-vncclient --connect desk1:5900,desk2:5900 --view none --for 10s\n",
 };

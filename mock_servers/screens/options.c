@@ -101,72 +101,74 @@ static int option_size(const struct option_spec *spec, const char *text, void *f
 
 static const struct option_spec options[] = {
     {.name = "Screens", .help = NULL},
-    {"count", "N", "1", "how many screens", options_count, AT(count), 1, SCREENS_COUNT_MAX, NULL},
-    {"size", "WxH", "1280x800", "of their pictures", option_size, AT(size), 0, 0, NULL},
-    {"device", "KIND", "scene", "what their pictures are made from; the kinds are listed below",
+    {"count", "N", "1", "number of screens", options_count, AT(count), 1, SCREENS_COUNT_MAX, NULL},
+    {"size", "WxH", "1280x800", "size of their pictures", option_size, AT(size), 0, 0, NULL},
+    {"device", "KIND", "scene", "where the pictures come from; the kinds are listed below",
      option_device, AT(device_name), 0, 0, NULL},
     {"display", "DISPLAY", NULL,
      "the X server that --device x11 captures, such as :0, for all screens\n"
      "(default: an Xvfb with a painter for each screen)",
      options_string, AT(display), 0, 0, NULL},
     {"paint", "DISPLAY", NULL,
-     "no screens: only paints --scene in a window of this X server, with\n"
-     "stamps, until it is told to end",
+     "no screens: paint --scene with stamps in a window of this X server\n"
+     "until SIGTERM or Ctrl-C",
      options_string, AT(paint), 0, 0, NULL},
-    {"scene", "NAME", "type", "what they show; the scenes are listed below", option_scene,
+    {"scene", "NAME", "type", "what the screens show; the scenes are listed below", option_scene,
      AT(scene), 0, 0, NULL},
-    {"scene-rate", "R", NULL, "changes a second (default: the scene's own; 0: none)", options_rate,
-     AT(scene_rate), 0, 1000, NULL},
-    {"seed", "S", "1", "of what they show", options_count, AT(seed), 0, 0, NULL},
+    {"scene-rate", "R", NULL, "changes per second (default: the scene's own; 0: none)",
+     options_rate, AT(scene_rate), 0, 1000, NULL},
+    {"seed", "S", "1", "seed of the pictures", options_count, AT(seed), 0, 0, NULL},
     {"pictures", "N", "64",
-     "different pictures at most: screen i shows what screen i modulo N\n"
-     "shows, until a key or the pointer comes to it. A picture takes\n"
-     "4 bytes a pixel, 4 MB of 1280x800, while somebody looks at it",
+     "limit of different pictures: screen i shares the picture of screen\n"
+     "i modulo N until it receives a key or the pointer. A picture with a\n"
+     "viewer takes 4 bytes a pixel: 4 MB for 1280x800",
      options_count, AT(pictures), 1, SCREENS_COUNT_MAX, NULL},
-    {"view-only", NULL, NULL, "ignores keys and pointer, and counts them", options_flag,
+    {"view-only", NULL, NULL, "ignore keys and pointer, and count them", options_flag,
      AT(view_only), 0, 0, NULL},
     {.name = "Connections", .help = NULL},
     {"listen", "ADDR", HERE,
-     "viewers connect: screen i listens on ADDR, port BASE + i. near: the\n"
+     "wait for viewers: screen i listens on ADDR, port BASE + i. near: the\n"
      "address in $FANIN_NEAR, as fanin-lan sets it, else " HERE,
      options_string, AT(listen), 0, 0, NULL},
     {"connect", "ADDR[:PORT]", NULL,
-     "the screens connect to a viewer that listens (near, as above). While\n"
-     "nobody does, screen 0 tries every 100 ms; once it is in, all others\n"
-     "connect at once; after the viewer has gone, again so",
+     "connect to a viewer that listens (near: as above). Screen 0 tries\n"
+     "every 100 ms; once it is connected, all others connect at once. When\n"
+     "the viewer has gone, this starts again",
      options_string, AT(connect), 0, 0, NULL},
     {"port", "BASE", NULL,
-     "of screen 0 (default: 5900; 0: a free one, with --count 1; the ready\n"
-     "file says which), or of --connect's viewer (default: 5500)",
+     "port of screen 0 (default: 5900; 0: a free one, with --count 1; the\n"
+     "ready file says which), or of --connect's viewer (default: 5500)",
      options_count, AT(port), 0, PORT_MAX, NULL},
     {"ready-file", "FILE", NULL,
-     "written when all are ready: pid, first port, count; removed at the end", options_string,
-     AT(ready_file), 0, 0, NULL},
+     "write this file (pid, first port, count) when all screens are ready;\n"
+     "remove it at the end",
+     options_string, AT(ready_file), 0, 0, NULL},
     {.name = "Security", .help = NULL},
     {"password-file", "FILE", NULL,
-     "its first line is the password, at most 8 characters: it keeps out\n"
+     "the first line is the password, at most 8 characters. It stops\n"
      "mistakes, not attackers",
      options_string, AT(password_file), 0, 0, NULL},
     {"tls-certificate", "FILE", NULL,
-     "(PEM) shown to viewers: VeNCrypt's X509Vnc with a password, X509None\n"
-     "without; what is neither is refused",
+     "PEM file: offer TLS only (VeNCrypt X509Vnc with a password, X509None\n"
+     "without)",
      options_string, AT(tls_certificate), 0, 0, NULL},
-    {"tls-key", "FILE", NULL, "(PEM) of the certificate", options_string, AT(tls_key), 0, 0, NULL},
+    {"tls-key", "FILE", NULL, "PEM file: the key of --tls-certificate", options_string, AT(tls_key),
+     0, 0, NULL},
     {"allow-anyone", NULL, NULL,
-     "listen beyond this machine without a password: whoever reaches the\n"
-     "ports may look",
+     "listen beyond this machine without a password: any host that reaches\n"
+     "the ports can look",
      options_flag, AT(allow_anyone), 0, 0, NULL},
     {.name = "Faults", .help = NULL},
     {"fault", "KIND[:SHARE[:ARG]]", NULL,
-     "a fault of SHARE of the screens (a number, or a percentage such as\n"
-     "2%; default: all), evenly spread; repeatable, or separated by commas;\n"
-     "the kinds are listed below",
+     "give SHARE of the screens (a number, or a percentage such as 2%;\n"
+     "default: all) a fault, evenly spread; repeatable, or separated by\n"
+     "commas; the kinds are listed below",
      screen_faults_option, AT(faults), 0, 0, NULL},
     {.name = "Output", .help = NULL},
-    {"quiet", NULL, NULL, "no lines about single screens, no summary", options_flag, AT(quiet), 0,
-     0, NULL},
-    {"dry-run", NULL, NULL, "check all that can be checked without opening a port, then end",
-     options_flag, AT(dry_run), 0, 0, NULL},
+    {"quiet", NULL, NULL, "print neither lines about single screens nor the summary", options_flag,
+     AT(quiet), 0, 0, NULL},
+    {"dry-run", NULL, NULL, "check the options, open no port, and end", options_flag, AT(dry_run),
+     0, 0, NULL},
     {.name = NULL},
 };
 
@@ -195,20 +197,22 @@ static void epilogue_write(char text[PAGE_BYTES])
     append(text, "\nDevices:\n");
     for (unsigned i = 0; (device = device_name(i, &summary)) != NULL; i++)
         append(text, "  %s\n      %s\n", device, summary);
-    append(text,
-           "\nFaults; of those that follow a first good update each connection has its own:\n%s\n"
-           "Examples\n"
-           "  seven screens that any VNC viewer may look at, on ports 5900 to 5906:\n"
-           "  fanin-screens --count 7 --scene scroll\n"
-           "  a hundred that connect to a listening viewer, two of which stop in the middle:\n"
-           "  fanin-screens --count 100 --connect 127.0.0.1:5500 --fault freeze:2\n"
-           "\n"
-           "  this desktop, for a viewer that listens elsewhere:\n"
-           "  fanin-screens --device x11 --display :0 --view-only --connect viewer.example\n"
-           "\n"
-           "Runs until SIGTERM or Ctrl-C. Exit codes: 0 done; 1 a screen that is a program of\n"
-           "others has ended early; 2 wrong use; 3 the machine cannot.\n",
-           faults);
+    append(
+        text,
+        "\nFaults (after the handshake: each connection sends one good update first):\n%s\n"
+        "Examples:\n"
+        "  seven screens for any VNC viewer, on ports 5900 to 5906:\n"
+        "  fanin-screens --count 7 --scene scroll\n"
+        "\n"
+        "  a hundred that connect to a listening viewer, two of which freeze:\n"
+        "  fanin-screens --count 100 --connect 127.0.0.1:5500 --fault freeze:2\n"
+        "\n"
+        "  this desktop, for a viewer that listens elsewhere:\n"
+        "  fanin-screens --device x11 --display :0 --view-only --connect viewer.example\n"
+        "\n"
+        "Runs until SIGTERM or Ctrl-C. Exit codes: 0 done; 1 a program behind a screen (x11vnc,\n"
+        "Xvfb) ended early; 2 wrong use; 3 the machine cannot.\n",
+        faults);
 }
 
 /* ---- options that do not fit together ---- */
@@ -353,9 +357,10 @@ int screens_options_read(int argc, char **argv, struct screens_config *config)
     epilogue_write(epilogue);
     const struct option_set set = {
         .program = "fanin-screens",
-        .synopsis = "--count N [options]",
-        .about = "Mock screens that are looked at by RFB, as VNC speaks it: by fanin-monitor or "
-                 "any other viewer. A screen's scene runs while somebody looks at it.",
+        .synopsis = "[--count N] [options]",
+        .about = "Simulates screens: serves changing pictures by RFB, the protocol of VNC, to "
+                 "fanin-monitor or any other viewer. A screen paints only while a viewer is "
+                 "connected.",
         .epilogue = epilogue,
         .options = options,
     };
