@@ -1,6 +1,6 @@
 /* The schema of a row: every key, once. From this file come the fields of the row and their first
  * values, the code that writes them, the tables in results/README.md (make schema) and what
- * plot/rows.py checks. It has no include guard: a file defines the macros it wants and includes it.
+ * plot/row_check.py checks. No include guard: a file defines the macros it wants and includes it.
  *
  *   ROW_SWEEP(kind, key, unit, null, meaning)    fanin-sweep adds it
  *   ROW_OPTION(kind, key, unit, null, meaning)   an option as used; also the field of struct
