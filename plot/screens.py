@@ -9,7 +9,7 @@ from rows import (Results, Row, group, grouped, is_of_screens, numbers, select, 
 from section import (Figure, Section, data_block, data_line, file_name, left_out, measured,
                      median_of, not_run_reason, numbered, range_text, run_counts, usable)
 from stats import median
-from tables import NONE, Column, Table, number
+from tables import Column, Table, number
 from texts import reading_order
 
 TITLE = "Paper B. 7 screens on a completion port, and what delay is visible"
@@ -26,7 +26,7 @@ QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
 DELAYS = (Column("worst p95", "delay in a window, ms"), Column("min..max", "delay in a window, ms"),
           Column("p50", "delay in a window, ms"), Column("p99", "delay in a window, ms"),
           Column("max", "delay in a window, ms"))
-COLUMNS = (Column("scene", left=True), *DELAYS, Column("p95", "eye"), Column("of all", "skipped"),
+COLUMNS = (Column("scene", left=True), *DELAYS, Column("p95", "eye"),
            Column("Mbit/s"), Column("per update", "CPU us"), Column("n"))
 INPUT = (Column("scene", left=True), Column("screens"), Column("pressed", "keys"),
          Column("seen", "keys"), Column("p50", "there and back, ms"),
@@ -65,13 +65,6 @@ def cells(rows: Sequence[Row], axes: Sequence[str]) -> Iterator[Tuple[str, List[
             yield links.join(links.describe(members[0]), label), members
 
 
-def skipped_share(rows: Sequence[Row]) -> str:
-    """Of all changes that were scheduled, those that no window showed."""
-    shares = [row["stamps_skipped"] / (row["stamps_skipped"] + row["eye_stamps"]) for row in rows
-              if row["stamps_skipped"] is not None and row["eye_stamps"]]
-    return "%.0f %%" % (100 * median(shares)) if shares else NONE
-
-
 def medians(rows: Sequence[Row], *keys: str) -> List[str]:
     return [number(median_of(measured(rows, key))) for key in keys]
 
@@ -87,8 +80,8 @@ def delay_texts(rows: Sequence[Row]) -> List[str]:
 
 
 def line(scene: str, rows: Sequence[Row]) -> List[str]:
-    return [scene] + delay_texts(rows) + medians(rows, "eye_floor_ms_p95") + [
-        skipped_share(rows)] + medians(rows, "mbit_per_s", "cpu_us_per_update") + [str(len(rows))]
+    return [scene] + delay_texts(rows) + medians(
+        rows, "eye_floor_ms_p95", "mbit_per_s", "cpu_us_per_update") + [str(len(rows))]
 
 
 def by_scene(rows: Sequence[Row]) -> Dict[str, List[Row]]:

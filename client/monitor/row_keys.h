@@ -87,8 +87,6 @@ ROW_RESULT(text, interrupted_by, "", "it was not interrupted", "what ended the r
 
 ROW_EYE(count, eye_screens, "", "no eye looked", "windows in which the eye read a stamp")
 ROW_EYE(count, eye_stamps, "", "no eye looked", "changes of the scenes that it saw in them")
-ROW_EYE(count, stamps_skipped, "", "the scenes' rate is not known, or no eye looked",
-        "changes that were scheduled and never seen: a later one took their place")
 ROW_EYE(time, screen_ms_p50, "ms", "no eye looked, or it saw no stamp",
         "from the moment that a change was scheduled until the eye saw it in the viewer's window")
 ROW_EYE(time, screen_ms_p95, "ms", "no eye looked, or it saw no stamp", "")
