@@ -12,6 +12,7 @@
 #include "base/options.h"
 #include "base/os.h"
 #include "base/tests/find.h"
+#include "base/tests/ports.h"
 #include "base/tests/test.h"
 
 enum { PATH_BYTES = 512, PATIENCE_S = 120 };
@@ -32,18 +33,6 @@ static int viewers_teardown(void **state)
     arena_free(&arena);
     snprintf(command, sizeof command, "rm -r '%s'", directory);
     return system(command);
-}
-
-/* Reserved and freed again: the next `count` ports are most likely free, too. */
-static unsigned free_port(void)
-{
-    const struct net_address any = net_ipv4(0x7f000001, 0);
-    struct net_address bound;
-    intptr_t handle;
-    assert_int_equal(net_bind(&any, &handle), 0);
-    assert_int_equal(net_local(handle, &bound), 0);
-    net_close(handle);
-    return net_address_port(&bound);
 }
 
 static struct os_process start(const char *program, const char *const *arguments)
@@ -72,7 +61,7 @@ static double number_of(const char *key)
 static void look_at(const char *program, const char *viewer, const char *topology, bool keys)
 {
     char port[32], first[32], out[PATH_BYTES + 16], json[PATH_BYTES + 32], chosen[32], mode[32];
-    const unsigned base = free_port();
+    const unsigned base = ports_free(4);
     const bool accepts = strcmp(topology, "accept") == 0;
     int code;
     snprintf(first, sizeof first, "--port=%u", base);

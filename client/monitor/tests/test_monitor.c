@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/tests/find.h"
+#include "base/tests/ports.h"
 #include "base/tests/test.h"
 #include "client/monitor/monitor.h"
 #include "client/monitor/tests/script.h"
@@ -28,16 +29,6 @@ static int tear_down(void **state)
     has_fleet = false;
     memset(&glass_scripted, 0, sizeof glass_scripted);
     return 0;
-}
-
-static unsigned free_port(void)
-{
-    struct net_address address = net_ipv4(0x7f000001, 0);
-    intptr_t handle;
-    assert_int_equal(net_bind(&address, &handle), 0);
-    assert_int_equal(net_local(handle, &address), 0);
-    net_close(handle);
-    return net_address_port(&address);
 }
 
 /* Splits a line of words; returns how many. */
@@ -66,7 +57,7 @@ static void start(struct os_process *process, const char *name, const char *argu
 static void start_fleet(const char *arguments)
 {
     char line[1024];
-    snprintf(port_text, sizeof port_text, "--port=%u", free_port());
+    snprintf(port_text, sizeof port_text, "--port=%u", ports_free(10));
     snprintf(line, sizeof line, "--connect=127.0.0.1 %s --quiet %s", port_text, arguments);
     start(&fleet, "fanin-screens", line, NULL);
     has_fleet = true;
@@ -122,7 +113,7 @@ TEST(screens_are_watched_and_audited, NULL, tear_down)
 
 TEST(screens_that_listen_are_connected_to, NULL, tear_down)
 {
-    const unsigned port = free_port();
+    const unsigned port = ports_free(10);
     char line[256];
     snprintf(port_text, sizeof port_text, "--port=%u", port);
     snprintf(line, sizeof line, "--count=3 %s --size=640x128 --quiet", port_text);
@@ -440,7 +431,7 @@ TEST(too_few_descriptors_are_told_before_the_run, NULL, remove_directory)
         skip();
     path_in(errors, "errors");
     snprintf(command, sizeof command,
-             "ulimit -n 80 && exec '%s' --screens=100 --view=none --port=%u", path, free_port());
+             "ulimit -n 80 && exec '%s' --screens=100 --view=none --port=%u", path, ports_free(10));
     assert_int_equal(os_process_start(&shell, words, "/dev/null", errors), 0);
     assert_int_equal(finish(&shell), EXIT_MACHINE_CANNOT);
     file_read(errors, text, sizeof text);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/tests/find.h"
+#include "base/tests/ports.h"
 #include "base/tests/test.h"
 #include "client/monitor/monitor.h"
 
@@ -54,20 +55,10 @@ static void make_certificate(const char *name)
     assert_int_equal(code, 0);
 }
 
-static unsigned free_port(void)
-{
-    struct net_address address = net_ipv4(0x7f000001, 0);
-    intptr_t handle;
-    assert_int_equal(net_bind(&address, &handle), 0);
-    assert_int_equal(net_local(handle, &address), 0);
-    net_close(handle);
-    return net_address_port(&address);
-}
-
 static void start_device(void)
 {
     char line[1024];
-    const unsigned port = free_port();
+    const unsigned port = ports_free(1);
     if (system("command -v Xtigervnc >/dev/null && command -v openssl >/dev/null") != 0) {
         print_message("needs Xtigervnc and openssl\n");
         skip();

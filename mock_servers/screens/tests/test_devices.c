@@ -9,6 +9,7 @@
 
 #include "base/os.h"
 #include "base/tests/find.h"
+#include "base/tests/ports.h"
 #include "base/tests/test.h"
 #include "mock_servers/screens/tests/raw_viewer.h"
 
@@ -31,27 +32,6 @@ static const char *log_text(void)
     static char text[TEXT_BYTES];
     file_read(log_path, text, sizeof text);
     return text;
-}
-
-/* Two free ports, one behind the other. */
-static unsigned ports_free(void)
-{
-    struct net_address address;
-    for (;;) {
-        intptr_t first, second;
-        assert_true(net_numeric("127.0.0.1", 0, &address));
-        assert_int_equal(net_bind(&address, &first), 0);
-        assert_int_equal(net_local(first, &address), 0);
-        char text[NET_TEXT_BYTES];
-        const unsigned port = (unsigned)atoi(strrchr(net_address_text(&address, text), ':') + 1);
-        assert_true(net_numeric("127.0.0.1", (uint16_t)(port + 1), &address));
-        const bool both = port < 65535 && net_bind(&address, &second) == 0;
-        if (both)
-            net_close(second);
-        net_close(first);
-        if (both)
-            return port;
-    }
 }
 
 static void launch(const char *device, const char *direction, unsigned port, const char *more)
@@ -182,7 +162,7 @@ static void see_and_press(struct raw_viewer *viewer)
 /* Both screens show a scene that moves, keys reach them, and nothing is left at the end. */
 static void listens(const char *device)
 {
-    const unsigned port = ports_free();
+    const unsigned port = ports_free(2);
     launch(device, "--port=%u", port, NULL);
     ready_await();
     for (unsigned i = 0; i < 2; i++) {
@@ -202,7 +182,7 @@ static void listens(const char *device)
 static void connects(const char *device)
 {
     struct net_address address;
-    const unsigned port = ports_free();
+    const unsigned port = ports_free(2);
     launch(device, "--connect=127.0.0.1:%u", port, NULL);
     ready_await();
     assert_true(net_numeric("127.0.0.1", (uint16_t)port, &address));
@@ -259,7 +239,7 @@ DEVICE_TEST(xtigervnc_connects_whatever_boots_first)
 
 DEVICE_TEST(a_killed_fleet_leaves_no_process)
 {
-    launch("x11vnc", "--port=%u", ports_free(), NULL);
+    launch("x11vnc", "--port=%u", ports_free(2), NULL);
     ready_await();
     children_read();
     kill((pid_t)fleet.process.handle, SIGKILL);
@@ -271,7 +251,7 @@ DEVICE_TEST(a_killed_fleet_leaves_no_process)
 static void dies(const char *device, const char *victim, const char *said)
 {
     struct raw_viewer viewers[2];
-    const unsigned port = ports_free();
+    const unsigned port = ports_free(2);
     launch(device, "--port=%u", port, NULL);
     ready_await();
     for (unsigned i = 0; i < 2; i++) {
@@ -330,7 +310,7 @@ DEVICE_TEST(a_killed_xtigervnc_is_said)
 
 static void refuses(const char *device, const char *option, int code, const char *said)
 {
-    launch(device, "--port=%u", ports_free(), option);
+    launch(device, "--port=%u", ports_free(2), option);
     assert_int_equal(ended_with(), code);
     if (strstr(log_text(), said) == NULL)
         fail_msg("%s", log_text());
@@ -361,7 +341,7 @@ DEVICE_TEST(a_missing_program_is_said)
     const char *path = getenv("PATH");
     char *before = path == NULL ? NULL : strdup(path);
     setenv("PATH", directory, 1);
-    launch("x11vnc", "--port=%u", ports_free(), NULL);
+    launch("x11vnc", "--port=%u", ports_free(2), NULL);
     const int code = ended_with();
     setenv("PATH", before == NULL ? "" : before, 1);
     free(before);

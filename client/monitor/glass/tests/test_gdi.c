@@ -8,6 +8,7 @@
 
 #include "base/rfb/stamp.h"
 #include "base/tests/find.h"
+#include "base/tests/ports.h"
 #include "base/tests/test.h"
 #include "client/monitor/glass/tests/xvfb_linux.h"
 
@@ -15,17 +16,6 @@ enum { SCREENS = 4, WIDTH = 560, HEIGHT = 240, ACROSS = 1400, DOWN = 900, WAIT_S
 
 static struct xvfb xvfb;
 static char folder[128];
-
-static unsigned free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t bytes = sizeof address;
-    int file = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(file, (struct sockaddr *)&address, bytes), 0);
-    assert_int_equal(getsockname(file, (struct sockaddr *)&address, &bytes), 0);
-    close(file);
-    return ntohs(address.sin_port);
-}
 
 static void start(struct os_process *process, const char *name, const char *const *options)
 {
@@ -123,7 +113,7 @@ TEST(a_monitor_on_windows_shows_screens_and_keys_go_back)
     assert_true(temporary_directory(folder, sizeof folder));
     setenv("DISPLAY", xvfb.display, 1);
     char listen[64], call[64], row[160], json[192];
-    unsigned port = free_port();
+    unsigned port = ports_free(4);
     snprintf(listen, sizeof listen, "--listen=127.0.0.1:%u", port);
     snprintf(call, sizeof call, "--connect=127.0.0.1:%u", port);
     snprintf(row, sizeof row, "%s/row.json", folder);
