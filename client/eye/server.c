@@ -1,68 +1,15 @@
 /* The eye's X server: starting Xvfb, connecting, reading the screen by shared memory. */
 #include "client/eye/server.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/options.h"
+#include "base/xdisplay.h"
 
-enum { START_NS_MAX_S = 60, STOP_MS = 2000, BITS_PER_PIXEL = 32 };
-
-/* ---- Xvfb ------------------------------------------------------------------------------------ */
-
-/* Its display's number, a line on the pipe. False: it has ended, or says nothing in time. */
-static bool read_number(int from, char *number, size_t number_bytes)
-{
-    const uint64_t end_ns = os_deadline_ns((uint64_t)START_NS_MAX_S * OS_NS_PER_S);
-    size_t used = 0;
-    while (os_now_ns() < end_ns && !os_interrupted()) {
-        struct pollfd ready = {.fd = from, .events = POLLIN};
-        if (poll(&ready, 1, OS_SLICE_MS) <= 0)
-            continue;
-        const ssize_t got = read(from, number + used, number_bytes - 1 - used);
-        if (got <= 0)
-            return false;
-        used += (size_t)got;
-        number[used] = '\0';
-        if (number[used - 1] == '\n') {
-            number[used - 1] = '\0';
-            return used > 1;
-        }
-    }
-    return false;
-}
-
-/* Xvfb opens the pipe by our end's name in /proc, which a child still has until it is another
- * program: no file is left behind. */
-static int start_xvfb(struct x_server *server, unsigned width, unsigned height, char *why,
-                      size_t why_bytes)
-{
-    int ends[2];
-    char size[32], out[32], number[16] = "";
-    char *const argv[] = {"Xvfb", "-displayfd", "1",   "-screen",  "0",
-                          size,   "-nolisten",  "tcp", "-noreset", NULL};
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return why_write(why, why_bytes, "cannot make a pipe: %s", strerror(errno));
-    snprintf(size, sizeof size, "%ux%ux24", width, height);
-    snprintf(out, sizeof out, "/proc/self/fd/%d", ends[1]);
-    const int error = os_process_start(&server->process, argv, out, "/dev/null");
-    close(ends[1]);
-    const bool started = error == 0 && read_number(ends[0], number, sizeof number);
-    close(ends[0]);
-    if (error == -ENOENT)
-        return why_write(why, why_bytes, "Xvfb is not installed (Debian: xvfb)");
-    if (error != 0)
-        return why_write(why, why_bytes, "cannot start Xvfb: %s", strerror(-error));
-    if (!started)
-        return why_write(why, why_bytes, "Xvfb does not start with a screen of %s", size);
-    snprintf(server->name, sizeof server->name, ":%s", number);
-    return 0;
-}
+enum { STOP_MS = 2000, BITS_PER_PIXEL = 32 };
 
 /* ---- connection ------------------------------------------------------------------------------ */
 
@@ -134,7 +81,8 @@ int x_server_open(struct x_server *server, const char *display, unsigned width, 
 {
     int number = 0;
     *server = (struct x_server){.process.handle = 0};
-    if (display == NULL && start_xvfb(server, width, height, why, why_bytes) != 0)
+    if (display == NULL && xdisplay_xvfb(&server->process, width, height, NULL, NULL, server->name,
+                                         why, why_bytes) != 0)
         return -1;
     if (display != NULL)
         snprintf(server->name, sizeof server->name, "%s", display);

@@ -15,6 +15,7 @@
 #include "base/rfb/stamp.h"
 #include "base/tests/find.h"
 #include "base/tests/test.h"
+#include "base/xdisplay.h"
 #include "client/monitor/row.h"
 
 enum {
@@ -396,17 +397,9 @@ TEST(an_x_server_that_goes_away_fails, eye_setup, eye_teardown)
 {
     NEEDS_XVFB();
     struct os_process server;
-    char out[PATH_BYTES + 16], number[32] = "", display[48], pid[16];
-    char *const argv[] = {(char *)"Xvfb", (char *)"-displayfd",  (char *)"1", (char *)"-screen",
-                          (char *)"0",    (char *)"1400x900x24", NULL};
-    snprintf(out, sizeof out, "%s/display", directory);
-    assert_int_equal(os_process_start(&server, argv, out, "/dev/null"), 0);
-    for (unsigned i = 0; i < PATIENCE_S * 100 && strchr(number, '\n') == NULL; i++) {
-        os_sleep_ns((uint64_t)10 * OS_NS_PER_MS);
-        file_read(out, number, sizeof number);
-    }
-    number[strcspn(number, "\n")] = '\0';
-    snprintf(display, sizeof display, "--display=:%.20s", number);
+    char name[XDISPLAY_BYTES], display[48], pid[16], why[128];
+    assert_int_equal(xdisplay_xvfb(&server, 1400, 900, NULL, NULL, name, why, sizeof why), 0);
+    snprintf(display, sizeof display, "--display=%s", name);
     snprintf(pid, sizeof pid, "%d", (int)server.handle);
     setenv("FANIN_TEST_X", pid, 1);
     setenv(PART, PART_X, 1);

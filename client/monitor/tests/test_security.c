@@ -14,6 +14,7 @@
 #include "base/rfb/tests/certificates.h"
 #include "base/tests/find.h"
 #include "base/tests/test.h"
+#include "base/xdisplay.h"
 
 enum {
     PATIENCE_S = 120,
@@ -276,26 +277,7 @@ TEST(tls_that_is_changed_on_the_way_ends_that_connection)
 /* ---- x11vnc ---------------------------------------------------------------------------------- */
 
 static struct os_process x_server;
-static char display[16];
-
-/* Both are wanted; -displayfd says when the server is there. */
-static bool x_server_begin(void)
-{
-    char *argv[] = {"Xvfb", "-displayfd", "1", "-screen", "0", "640x480x24", NULL};
-    char number[8] = "";
-    int code;
-    unlink(said); /* what was said before */
-    if (os_process_start(&x_server, argv, said, "/dev/null") != 0)
-        return false;
-    for (unsigned i = 0; strchr(number, '\n') == NULL; i++) {
-        assert_true(i < PATIENCE_S * 100);
-        if (os_process_wait(&x_server, 10 * OS_NS_PER_MS, &code) != 0)
-            return false;
-        file_read(said, number, sizeof number);
-    }
-    snprintf(display, sizeof display, ":%d", atoi(number));
-    return true;
-}
+static char display[XDISPLAY_BYTES];
 
 /* Its TLS wants certificate and key in one file. */
 static void join_files(const char *path)
@@ -342,9 +324,10 @@ static void assert_x11vnc(char *const *options, const struct side *monitor, cons
 
 TEST(x11vnc_is_let_in_by_password_and_by_tls)
 {
-    char both[PATH_BYTES];
+    char both[PATH_BYTES], why[128];
     snprintf(both, sizeof both, "%s/both", folder);
-    if (system("command -v x11vnc Xvfb >/dev/null") != 0 || !x_server_begin()) {
+    if (system("command -v x11vnc Xvfb >/dev/null") != 0 ||
+        xdisplay_xvfb(&x_server, 640, 480, NULL, NULL, display, why, sizeof why) != 0) {
         print_message("x11vnc or Xvfb is not here\n");
         skip();
     }

@@ -4,32 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xcb/xtest.h>
 
-enum { WAITS = 1200, MILLISECONDS = OS_NS_PER_MS };
-
-/* The server writes its display's number when it is ready. */
-static bool read_display(struct xvfb *xvfb, const char *path)
-{
-    for (unsigned i = 0; i < WAITS; i++) {
-        char text[8] = "";
-        FILE *file = fopen(path, "r");
-        bool whole =
-            file != NULL && fgets(text, sizeof text, file) != NULL && strchr(text, '\n') != NULL;
-        if (file != NULL)
-            fclose(file);
-        if (whole) {
-            snprintf(xvfb->display, sizeof xvfb->display, ":%d", atoi(text));
-            return true;
-        }
-        int code;
-        if (os_process_wait(&xvfb->process, 50 * (uint64_t)MILLISECONDS, &code) != 0)
-            return false;
-    }
-    os_process_stop(&xvfb->process, 0);
-    return false;
-}
+enum { WHY_BYTES = 128 };
 
 static bool observe(struct xvfb *xvfb)
 {
@@ -42,19 +19,11 @@ static bool observe(struct xvfb *xvfb)
 
 bool xvfb_start(struct xvfb *xvfb, unsigned width, unsigned height, char *option, char *value)
 {
-    char size[32], path[] = "/tmp/fanin-xvfb-XXXXXX";
-    int file = mkstemp(path);
-    if (file < 0)
-        return false;
-    close(file);
-    snprintf(size, sizeof size, "%ux%ux24", width, height);
-    char *const arguments[] = {"Xvfb",      "-displayfd", "1",        "-screen", "0",   size,
-                               "-nolisten", "tcp",        "-noreset", option,    value, NULL};
+    char why[WHY_BYTES];
     *xvfb = (struct xvfb){0};
-    bool started = os_process_start(&xvfb->process, arguments, path, "/dev/null") == 0 &&
-                   read_display(xvfb, path);
-    unlink(path);
-    return started && observe(xvfb);
+    return xdisplay_xvfb(&xvfb->process, width, height, option, value, xvfb->display, why,
+                         sizeof why) == 0 &&
+           observe(xvfb);
 }
 
 void xvfb_stop(struct xvfb *xvfb)

@@ -5,12 +5,12 @@
 
 #include <xcb/xcb.h>
 
-#include "base/os.h"
 #include "base/rfb/protocol.h"
+#include "base/xdisplay.h"
 
 struct xvfb {
     struct os_process process;
-    char display[16];
+    char display[XDISPLAY_BYTES];
     xcb_connection_t *connection; /* the observer's */
     xcb_screen_t *screen;
 };

@@ -12,13 +12,14 @@
 #include "base/os_parts.h"
 #include "base/random.h"
 #include "base/tests/test.h"
+#include "base/xdisplay.h"
 #include "client/monitor/rfb/tests/wire.h"
 
 enum { WIDTH = 320, HEIGHT = 240, RECTANGLES = 300, RECEIVE_BYTES = 8192 };
 enum { LIMIT_S = 120 }; /* for whatever a loaded machine does */
 
 static struct os_process x_server, vnc_server;
-static char folder[] = "/tmp/fanin-servers-XXXXXX", path[64], log_path[64], display[16];
+static char folder[] = "/tmp/fanin-servers-XXXXXX", log_path[64], display[XDISPLAY_BYTES];
 static unsigned short port;
 
 /* ---- servers ------------------------------------------------------------------------------ */
@@ -42,27 +43,14 @@ static unsigned short port_free(void)
     return ntohs(address.sin_port);
 }
 
-/* The X server writes the number of its display into a file, as its standard output. */
-static void display_start(struct os_process *process, char *const argv[])
-{
-    char number[8] = "";
-    int exit_code;
-    snprintf(path, sizeof path, "%s/display", folder);
-    snprintf(log_path, sizeof log_path, "%s/log", folder);
-    assert_int_equal(os_process_start(process, argv, path, log_path), 0);
-    for (int i = 0; i < LIMIT_S * 20 && strchr(number, '\n') == NULL; i++) {
-        assert_int_equal(os_process_wait(process, 50000000, &exit_code), 0);
-        os_file_read(path, number, sizeof number);
-    }
-    number[strcspn(number, "\n")] = '\0';
-    snprintf(display, sizeof display, ":%s", number);
-}
-
 static int servers_setup(void **state)
 {
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     x_server.handle = vnc_server.handle = 0;
-    return mkdtemp(folder) != NULL ? 0 : -1;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(log_path, sizeof log_path, "%s/log", folder);
+    return 0;
 }
 
 static int servers_teardown(void **state)
@@ -71,7 +59,6 @@ static int servers_teardown(void **state)
         os_process_stop(&vnc_server, 1000000000);
     if (x_server.handle != 0)
         os_process_stop(&x_server, 1000000000);
-    unlink(path);
     unlink(log_path);
     return rmdir(folder);
 }
@@ -85,21 +72,33 @@ static void xtigervnc_start(void)
     }
     port = port_free();
     snprintf(number, sizeof number, "%u", port);
-    display_start(&x_server,
-                  (char *const[]){"Xtigervnc", "-displayfd", "1", "-geometry", "320x240", "-depth",
-                                  "24", "-rfbport", number, "-localhost", "-SecurityTypes", "None",
-                                  "-AlwaysShared", "-nocursor", NULL});
+    char *const argv[] = {"Xtigervnc",
+                          "-displayfd",
+                          "1",
+                          "-geometry",
+                          "320x240",
+                          "-depth",
+                          "24",
+                          "-rfbport",
+                          number,
+                          "-localhost",
+                          "-SecurityTypes",
+                          "None",
+                          "-AlwaysShared",
+                          "-nocursor",
+                          NULL};
+    assert_int_equal(xdisplay_start(&x_server, argv, display), 0);
 }
 
 static void x11vnc_start(const char *option, const char *value)
 {
-    char number[8];
+    char number[8], why[128];
     if (!installed("x11vnc") || !installed("Xvfb")) {
         print_message("skipped: x11vnc or Xvfb is not installed\n");
         skip();
     }
-    display_start(&x_server, (char *const[]){"Xvfb", "-displayfd", "1", "-screen", "0",
-                                             "320x240x24", "-nocursor", NULL});
+    if (xdisplay_xvfb(&x_server, 320, 240, "-nocursor", NULL, display, why, sizeof why) != 0)
+        fail_msg("%s", why);
     port = port_free();
     snprintf(number, sizeof number, "%u", port);
     assert_int_equal(

@@ -6,12 +6,14 @@
 
 #include "base/tests/find.h"
 #include "base/tests/test.h"
+#include "base/xdisplay.h"
 #include "mock_servers/screens/child.h"
 #include "mock_servers/screens/tests/raw_viewer.h"
 
 enum { PATH_BYTES = 512, PATIENCE_S = 180, WHY_BYTES = 256 };
 
-static struct child server, painter, screens;
+static struct os_process server;
+static struct child painter, screens;
 static char folder[PATH_BYTES], ready[PATH_BYTES + 16];
 static uint64_t deadline_ns;
 
@@ -24,18 +26,13 @@ static void wait_on(struct child *child)
 }
 
 /* Skips the test where there is no Xvfb. */
-static void server_start(char display[16])
+static void server_start(char display[XDISPLAY_BYTES])
 {
-    char why[WHY_BYTES], line[CHILD_LINE_BYTES];
-    char *const argv[] = {"Xvfb", "-screen",  "0",          "640x400x24", "-nolisten",
-                          "tcp",  "-noreset", "-displayfd", "1",          NULL};
-    if (child_start(&server, argv, why, sizeof why) != 0) {
+    char why[WHY_BYTES];
+    if (xdisplay_xvfb(&server, 640, 400, NULL, NULL, display, why, sizeof why) != 0) {
         print_message("skipped: %s\n", why);
         skip();
     }
-    while (!child_output(&server, line))
-        wait_on(&server);
-    snprintf(display, 16, ":%lu", strtoul(line, NULL, 10));
 }
 
 static void programs_start(const char *display)
@@ -76,14 +73,14 @@ static int tear_down(void **state)
 {
     child_stop(&screens);
     child_stop(&painter);
-    child_stop(&server);
+    os_process_stop(&server, OS_NS_PER_S);
     unlink(ready);
     return rmdir(folder);
 }
 
 TEST(a_desktop_of_windows_is_a_screen, set_up, tear_down)
 {
-    char display[16];
+    char display[XDISPLAY_BYTES];
     struct raw_viewer viewer;
     if (getenv("WINDOWS") == NULL || getenv("WINE") == NULL) {
         print_message("skipped: .ci/windows runs it, after make windows\n");

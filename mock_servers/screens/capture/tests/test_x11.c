@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "base/rfb/stamp.h"
 #include "base/tests/test.h"
+#include "base/xdisplay.h"
 #include "mock_servers/screens/capture/capture.h"
 #include "mock_servers/screens/capture/compare.h"
 #include "mock_servers/screens/capture/xserver_linux.h"
@@ -18,8 +19,8 @@ enum { WIDTH = 640, HEIGHT = 400, PATIENCE_S = 120, WHY = 256, ROUNDS = 60 };
 /* ---- an X server, somebody who draws, and a viewer that follows ------------------------------ */
 
 static struct {
-    struct child server;
-    char name[16];
+    struct os_process server;
+    char name[XDISPLAY_BYTES];
     struct xserver pen; /* the drawing side */
     xcb_window_t window;
     xcb_gcontext_t context;
@@ -78,40 +79,16 @@ static uint64_t patience(void)
     return os_deadline_ns((uint64_t)PATIENCE_S * OS_NS_PER_S);
 }
 
-/* Skips the test where the program is not there. */
-static void server_start(char *const argv[])
+/* An Xvfb, without one of its extensions. Skips the test where there is none. */
+static void server_open(const char *without)
 {
-    char line[CHILD_LINE_BYTES], why[WHY];
+    char why[WHY];
     memset(&scene, 0, sizeof scene);
-    if (child_start(&scene.server, argv, why, sizeof why) != 0) {
+    if (xdisplay_xvfb(&scene.server, 640, 400, without == NULL ? NULL : "-extension", without,
+                      scene.name, why, sizeof why) != 0) {
         print_message("skipped: %s\n", why);
         skip();
     }
-    const uint64_t deadline_ns = patience();
-    while (!child_output(&scene.server, line)) {
-        assert_false(child_ended(&scene.server));
-        assert_true(os_now_ns() < deadline_ns);
-        os_sleep_ns(OS_NS_PER_MS);
-    }
-    snprintf(scene.name, sizeof scene.name, ":%ld", strtol(line, NULL, 10));
-}
-
-/* An Xvfb, without one of its extensions. */
-static void server_open(const char *without)
-{
-    char *const argv[] = {"Xvfb",
-                          "-screen",
-                          "0",
-                          "640x400x24",
-                          "-displayfd",
-                          "1",
-                          "-nolisten",
-                          "tcp",
-                          "-noreset",
-                          without == NULL ? NULL : "-extension",
-                          (char *)without,
-                          NULL};
-    server_start(argv);
 }
 
 static void pen_open(void)
@@ -159,7 +136,7 @@ static int all_close(void **state)
     if (scene.loop.watch != NULL)
         loop_close(&scene.loop);
     xserver_close(&scene.pen);
-    child_stop(&scene.server);
+    os_process_stop(&scene.server, OS_NS_PER_S);
     free(scene.seen.pixels);
     return 0;
 }
@@ -406,7 +383,11 @@ TEST(another_size_of_the_server_is_another_picture, NULL, all_close)
     struct child xrandr;
     char *const argv[] = {"Xtigervnc", "-geometry", "640x400",  "-depth",     "24", "-rfbport=-1",
                           "-nolisten", "tcp",       "-noreset", "-displayfd", "1",  NULL};
-    server_start(argv);
+    memset(&scene, 0, sizeof scene);
+    if (xdisplay_start(&scene.server, argv, scene.name) != 0) {
+        print_message("skipped: Xtigervnc does not start\n");
+        skip();
+    }
     pen_open();
     source_open(false);
     char *const size[] = {"xrandr", "-display", scene.name, "-s", "800x600", NULL};
@@ -430,7 +411,7 @@ static bool is_lost(void)
 TEST(a_server_that_goes_is_said, NULL, all_close)
 {
     all_open();
-    child_stop(&scene.server);
+    os_process_stop(&scene.server, OS_NS_PER_S);
     follow_until(is_lost);
     assert_non_null(strstr(scene.why_lost, "X server"));
 }
