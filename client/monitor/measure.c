@@ -35,17 +35,6 @@ void watch_look(struct monitor *monitor, struct watch *watch)
     monitor->row->total_threads = count_threads(NULL);
 }
 
-static void measure_usage(struct monitor_row *row, const struct os_usage *before,
-                          const struct os_usage *after)
-{
-    const uint64_t cpu_ns = after->user_ns + after->system_ns - before->user_ns - before->system_ns;
-    row->cpu_s = (double)cpu_ns / OS_NS_PER_S;
-    if (row->updates > 0)
-        row->cpu_us_per_update = (double)cpu_ns / 1000 / (double)row->updates;
-    row->switches_voluntary = after->switches_voluntary - before->switches_voluntary;
-    row->switches_involuntary = after->switches_involuntary - before->switches_involuntary;
-}
-
 void watch_measure(struct monitor *monitor, const struct watch *before, const struct watch *after)
 {
     struct monitor_row *row = monitor->row;
@@ -62,26 +51,19 @@ void watch_measure(struct monitor *monitor, const struct watch *before, const st
     }
     if (pixels > 0)
         row->bits_per_pixel = (double)row->bytes * 8 / (double)pixels;
-    measure_usage(row, &before->usage, &after->usage);
+    monitor_row_usage(row, &before->usage, &after->usage);
 }
 
 static void measure_delays(struct monitor *monitor)
 {
-    struct monitor_row *row = monitor->row;
     const unsigned count = (unsigned)monitor->options->screens;
     struct delays *all = calloc(count, sizeof *all);
     if (all == NULL)
         return;
     for (unsigned i = 0; i < count; i++)
         all[i] = monitor->places[i].delays;
-    const struct delay_figures figures = delays_figures(all, count);
+    monitor_row_decoded(monitor->row, delays_figures(all, count));
     free(all);
-    row->stamps = figures.count;
-    row->decoded_ms_p50 = figures.p50_ms;
-    row->decoded_ms_p95 = figures.p95_ms;
-    row->decoded_ms_p99 = figures.p99_ms;
-    row->decoded_ms_max = figures.max_ms;
-    row->decoded_worst_p95_ms = figures.worst_p95_ms;
 }
 
 void measure_end(struct monitor *monitor)

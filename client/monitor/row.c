@@ -153,6 +153,17 @@ int monitor_row_finish(const struct monitor_row *row)
     return result != 0 ? EXIT_MACHINE_CANNOT : codes[row->status];
 }
 
+void monitor_row_usage(struct monitor_row *row, const struct os_usage *before,
+                       const struct os_usage *after)
+{
+    const uint64_t cpu_ns = after->user_ns + after->system_ns - before->user_ns - before->system_ns;
+    row->cpu_s = (double)cpu_ns / OS_NS_PER_S;
+    if (row->updates > 0)
+        row->cpu_us_per_update = (double)cpu_ns / 1000 / (double)row->updates;
+    row->switches_voluntary = after->switches_voluntary - before->switches_voluntary;
+    row->switches_involuntary = after->switches_involuntary - before->switches_involuntary;
+}
+
 /* ---- delays of stamps ------------------------------------------------------------------------ */
 
 enum { DELAYS_FIRST = 256, DELAYS_MAX = 1 << 17 };
@@ -262,6 +273,16 @@ struct delay_figures delays_figures(struct delays *screens, unsigned count)
     figures.p95_ms = quantile_ms(screens, count, 0.95);
     figures.p99_ms = quantile_ms(screens, count, 0.99);
     return figures;
+}
+
+void monitor_row_decoded(struct monitor_row *row, struct delay_figures figures)
+{
+    row->stamps = figures.count;
+    row->decoded_ms_p50 = figures.p50_ms;
+    row->decoded_ms_p95 = figures.p95_ms;
+    row->decoded_ms_p99 = figures.p99_ms;
+    row->decoded_ms_max = figures.max_ms;
+    row->decoded_worst_p95_ms = figures.worst_p95_ms;
 }
 
 void delays_free(struct delays *delays)

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/os.h"
 #include "client/monitor/options.h"
 
 struct monitor_row {
@@ -21,6 +22,10 @@ void monitor_row_skip(struct monitor_row *row, const char *format, ...)
 /* monitor_row_fail: the first reason stays. */
 void monitor_row_fail(struct monitor_row *row, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* monitor_row_usage: CPU time and context switches between two readings; row->updates is set. */
+void monitor_row_usage(struct monitor_row *row, const struct os_usage *before,
+                       const struct os_usage *after);
 
 /* monitor_row_finish: writes the row to --json, whole or not at all, and the summary to stdout.
  * Returns the exit code that the row asks for. */
@@ -46,6 +51,7 @@ struct delay_figures {
     double p50_ms, p95_ms, p99_ms, max_ms, worst_p95_ms;
 };
 struct delay_figures delays_figures(struct delays *screens, unsigned count);
+void monitor_row_decoded(struct monitor_row *row, struct delay_figures figures);
 void delays_free(struct delays *delays);
 
 #endif

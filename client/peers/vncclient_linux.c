@@ -162,8 +162,6 @@ static void measure(struct peer *peer, const struct look *from, const struct loo
     struct monitor_row *row = peer->row;
     const double elapsed_s = (double)(to->now_ns - from->now_ns) / OS_NS_PER_S;
     const uint64_t pixels = to->pixels - from->pixels;
-    const uint64_t cpu_ns =
-        to->usage.user_ns + to->usage.system_ns - from->usage.user_ns - from->usage.system_ns;
     row->elapsed_ms = elapsed_s * 1000;
     row->updates = to->updates - from->updates;
     row->rectangles = to->rectangles - from->rectangles;
@@ -173,11 +171,7 @@ static void measure(struct peer *peer, const struct look *from, const struct loo
         row->mbit_per_s = (double)row->bytes * 8 / 1e6 / elapsed_s;
         row->bits_per_pixel = pixels > 0 ? (double)row->bytes * 8 / (double)pixels : NAN;
     }
-    row->cpu_s = (double)cpu_ns / OS_NS_PER_S;
-    if (row->updates > 0)
-        row->cpu_us_per_update = (double)cpu_ns / 1000 / (double)row->updates;
-    row->switches_voluntary = to->usage.switches_voluntary - from->usage.switches_voluntary;
-    row->switches_involuntary = to->usage.switches_involuntary - from->usage.switches_involuntary;
+    monitor_row_usage(row, &from->usage, &to->usage);
     row->peak_rss_kb = to->usage.rss_peak_bytes / 1024;
 }
 
@@ -198,18 +192,13 @@ static void measure_start(struct peer *peer)
 
 static void measure_delays(struct peer *peer)
 {
-    struct monitor_row *row = peer->row;
     struct delays *all = calloc(peer->count, sizeof *all);
-    for (unsigned i = 0; all != NULL && i < peer->count; i++)
+    if (all == NULL)
+        return;
+    for (unsigned i = 0; i < peer->count; i++)
         all[i] = peer->screens[i].delays;
-    const struct delay_figures figures = delays_figures(all, all != NULL ? peer->count : 0);
+    monitor_row_decoded(peer->row, delays_figures(all, peer->count));
     free(all);
-    row->stamps = figures.count;
-    row->decoded_ms_p50 = figures.p50_ms;
-    row->decoded_ms_p95 = figures.p95_ms;
-    row->decoded_ms_p99 = figures.p99_ms;
-    row->decoded_ms_max = figures.max_ms;
-    row->decoded_worst_p95_ms = figures.worst_p95_ms;
 }
 
 static unsigned audits(const struct peer *peer, enum screen_audit wanted)
