@@ -255,11 +255,11 @@ TEST(a_screen_of_changing_size)
 /* So many whole pictures are not kept for them: who comes then gets the picture band by band. */
 TEST(viewers_that_do_not_read_do_not_take_all_memory)
 {
-    enum { STALLED = 75 };
+    enum { STALLED = 160 }; /* of 4 MB each, of which the kernel takes up to half */
     if (SANITIZED)
         skip(); /* the screens hold 256 MiB in it */
     struct screens_under_test screens =
-        screens_begin("--count=76", "--pictures=1", "--scene-rate=0");
+        screens_begin("--count=161", "--pictures=1", "--scene-rate=0");
     struct looker stalled[STALLED], looker;
     for (unsigned i = 0; i < STALLED; i++) {
         looker_open(&stalled[i], &screens, i);
