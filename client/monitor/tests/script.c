@@ -1,6 +1,8 @@
 /* A glass for tests, on glass_none. */
 #include "client/monitor/tests/script.h"
 
+#include "base/os.h"
+
 enum { SCREENS = sizeof glass_scripted.puts / sizeof glass_scripted.puts[0] };
 
 struct script glass_scripted;
@@ -14,11 +16,19 @@ static struct glass *script_open(const struct glass_config *config, char *why, s
 
 static void script_run(struct glass *glass)
 {
+    const struct glass_config *config = &glass_scripted.config;
+    if (glass_scripted.act != NULL) {
+        while (atomic_load(&glass_scripted.puts[0]) == 0 &&
+               !atomic_load(&glass_scripted.is_stopped))
+            os_sleep_ns(OS_NS_PER_MS);
+        glass_scripted.act(config->hooks, config->context);
+    }
     glass_none.run(glass);
 }
 
 static void script_stop(struct glass *glass)
 {
+    atomic_store(&glass_scripted.is_stopped, true);
     glass_none.stop(glass);
 }
 

@@ -282,24 +282,12 @@ TEST(a_slow_screen_is_waited_for, NULL, tear_down)
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
-static void *run_thread(void *unused)
-{
-    monitor_run(&options, &glass_script, &row);
-    return unused;
-}
+static bool in_time; /* keys were pressed before the run was over */
 
-/* Runs while keys are pressed and the pointer moves, and one key stays down. False: the run was
- * over before that. */
-static bool run_with_input(const char *arguments)
+/* Keys are pressed and the pointer moves, and one key stays down. */
+static void press(const struct glass_hooks *hooks, void *context)
 {
-    pthread_t thread;
-    read_options(arguments);
-    assert_int_equal(pthread_create(&thread, NULL, run_thread, NULL), 0);
-    const uint64_t until_ns = os_now_ns() + (uint64_t)PATIENCE_S * OS_NS_PER_S;
-    while (atomic_load(&glass_scripted.puts[0]) == 0 && os_now_ns() < until_ns)
-        os_sleep_ns(10 * OS_NS_PER_MS);
-    const struct glass_hooks *hooks = glass_scripted.config.hooks;
-    void *context = glass_scripted.config.context;
+    const struct monitor *monitor = context;
     hooks->focused(context, 0);
     for (unsigned i = 0; i < 20; i++) {
         hooks->key(context, 0, 'a' + i, true);
@@ -310,16 +298,19 @@ static bool run_with_input(const char *arguments)
     hooks->key(context, 0, 'y', false); /* went down elsewhere */
     hooks->unfocused(context, 0);
     hooks->key(context, 0, 'x', true);
-    const struct monitor *monitor = context;
-    const bool in_time = atomic_load(&monitor->phase) < PHASE_AUDITING;
-    pthread_join(thread, NULL);
-    return in_time;
+    in_time = atomic_load(&monitor->phase) < PHASE_AUDITING;
+}
+
+static void close_window(const struct glass_hooks *hooks, void *context)
+{
+    hooks->closed(context, 0);
 }
 
 TEST(input_reaches_the_screen_and_what_is_held_is_released, NULL, tear_down)
 {
     start_fleet("--count=1 --size=640x128");
-    const bool in_time = run_with_input("--screens=1 --for=700 --control");
+    glass_scripted.act = press;
+    run("--screens=1 --for=700 --control");
     assert_ok(1);
     assert_true(row.events_sent >= 44 ||
                 !in_time); /* 40 keys, z and x and their releases; pointers may join */
@@ -329,21 +320,17 @@ TEST(input_reaches_the_screen_and_what_is_held_is_released, NULL, tear_down)
 TEST(without_control_nothing_is_sent, NULL, tear_down)
 {
     start_fleet("--count=1 --size=640x128");
-    run_with_input("--screens=1 --for=300");
+    glass_scripted.act = press;
+    run("--screens=1 --for=300");
     assert_ok(1);
     assert_int_equal(row.events_sent, 0);
 }
 
 TEST(windows_that_are_all_closed_by_hand_end_the_run, NULL, tear_down)
 {
-    pthread_t thread;
     start_fleet("--count=1 --size=640x128");
-    read_options("--screens=1 --for=600s");
-    assert_int_equal(pthread_create(&thread, NULL, run_thread, NULL), 0);
-    while (atomic_load(&glass_scripted.puts[0]) == 0)
-        os_sleep_ns(10 * OS_NS_PER_MS);
-    glass_scripted.config.hooks->closed(glass_scripted.config.context, 0);
-    pthread_join(thread, NULL);
+    glass_scripted.act = close_window;
+    run("--screens=1 --for=600s");
     assert_int_equal(lost("window-closed"), 1);
     assert_string_equal(row.interrupted_by, "windows closed");
 }
