@@ -21,7 +21,7 @@ enum stamp_line { STAMP_TIME, STAMP_KEYS };
 /* stamp_box: where it is, at the left of the picture; without area: the picture has no room. */
 struct rfb_box stamp_box(const struct rfb_picture *picture, enum stamp_line line);
 
-/* stamp_paint: `number` modulo 2^48. Nothing where there is no room. */
+/* stamp_paint: `number` modulo 2^48. Does nothing where the picture is too small. */
 void stamp_paint(const struct rfb_picture *picture, enum stamp_line line, uint64_t number);
 
 /* stamp_read: false: no stamp is there, or its check fails. */

@@ -21,7 +21,7 @@ struct viewers {
 bool viewer_leaves_row(const struct monitor_options *options);
 
 /* viewers_start: with these options, on that display. They die with us. 0, or -1 with `why`: this
- * viewer cannot be had here, or cannot do so. Call viewers_close in either case. */
+ * viewer is not installed, or has no such option. Call viewers_close in either case. */
 int viewers_start(struct viewers *viewers, const struct monitor_options *options,
                   const char *display, char *why, size_t why_bytes);
 

@@ -163,9 +163,9 @@ static const struct device_program xtigervnc = {.desktop = xtigervnc_command,
                                                 .failed = "unable to connect"};
 
 static const struct device_kind kinds[] = {
-    {"x11vnc", "x11vnc as it comes, on an Xvfb with a painter, for each screen", &x11vnc},
-    {"x11vnc-tuned", "likewise, with options for short delays", &tuned_x11vnc},
-    {"xtigervnc", "Xtigervnc with a painter for each screen", &xtigervnc},
+    {"x11vnc", "x11vnc with its defaults on an Xvfb with a painter, one for each screen", &x11vnc},
+    {"x11vnc-tuned", "the same with x11vnc's options for short delays", &tuned_x11vnc},
+    {"xtigervnc", "Xtigervnc with a painter, one for each screen", &xtigervnc},
 };
 
 const struct device_kind *device_list(unsigned index)

@@ -307,7 +307,7 @@ static void scene_source_pointer(struct source *source, unsigned x, unsigned y, 
 
 const struct source_kind source_scene = {
     .name = "scene",
-    .summary = "pictures that are made up, with stamps (--scene)",
+    .summary = "paints --scene, with stamps",
     .begin = scene_source_begin,
     .end = scene_source_end,
     .open = scene_source_open,

@@ -41,7 +41,7 @@ struct glass_config {
 
 struct glass_kind {
     const char *name;
-    /* open: NULL with `why`: it cannot be had here. */
+    /* open: NULL with `why`: this window system is not available here. */
     struct glass *(*open)(const struct glass_config *config, char *why, size_t why_bytes);
     /* run: waits for events and calls the hooks until `stop` or the window system has gone. On a
      * thread of its own, one for all windows. stop: from any thread. */

@@ -425,7 +425,7 @@ static int x11_begin(struct loop *loop, const struct screens_config *config, cha
 
 static const struct source_kind source_x11 = {
     .name = "x11",
-    .summary = "captures an X server: --display, or one for each screen with a painter",
+    .summary = "captures the X server of --display, or an Xvfb with a painter for each screen",
     .begin = x11_begin,
     .end = desktops_stop,
     .descriptors = 8, /* the connection, and pipes of two children */
