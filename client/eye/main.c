@@ -190,10 +190,23 @@ static void describe_seen(struct eye *eye)
     row->input_ms_p95 = input.p95_ms;
 }
 
+/* An interrupt while things start ends them in many ways, none of which is the cause. */
+static bool was_interrupted(struct eye *eye)
+{
+    if (!os_interrupted() || eye->counting_ns != 0)
+        return false;
+    eye->row->interrupted_by = os_interrupted_by();
+    monitor_row_fail(eye->row, "interrupted by %s before all windows were there",
+                     os_interrupted_by());
+    return true;
+}
+
 /* What the viewer found wrong itself comes first: it is nearer to the cause. */
 static void judge(struct eye *eye)
 {
     struct monitor_row *row = eye->row;
+    if (was_interrupted(eye))
+        return;
     if (*eye->failure != '\0')
         monitor_row_fail(row, "%s", eye->failure);
     if (row->eye_screens < eye->options->screens)
@@ -248,7 +261,8 @@ static void run(struct eye *eye)
         floor_measure(&eye->server, &row->eye_floor_ms_p50, &row->eye_floor_ms_p95, why,
                       sizeof why) != 0 ||
         watch_open(&eye->watch, &eye->server, why, sizeof why) != 0) {
-        monitor_row_skip(row, "%s", why);
+        if (!was_interrupted(eye))
+            monitor_row_skip(row, "%s", why);
     } else {
         eye->watch.arrange = !eye->ours && eye->options->display == NULL;
         eye->watch.columns = (unsigned)ceil(sqrt((double)eye->options->screens));

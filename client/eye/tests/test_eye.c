@@ -461,20 +461,28 @@ static unsigned processes_left(void)
     return left;
 }
 
-TEST(however_it_ends_no_process_is_left, eye_setup, eye_teardown)
+/* Starts an eye, and sends the signal when so many processes run. Returns its exit code. */
+static int eye_signalled(unsigned least, int signal)
+{
+    const char *const arguments[] = {"--viewer=xtightvnc", "--screens=2", "--topology=connect",
+                                     "--for=60s", NULL};
+    struct os_process process = eye_start(arguments);
+    for (unsigned j = 0; j < PATIENCE_S * 10 && processes_left() < least; j++)
+        os_sleep_ns((uint64_t)100 * OS_NS_PER_MS);
+    assert_true(processes_left() >= least);
+    kill((pid_t)process.handle, signal);
+    return eye_end(&process);
+}
+
+TEST(however_it_ends_no_process_is_left_and_an_interrupt_is_said, eye_setup, eye_teardown)
 {
     NEEDS_XVFB();
-    static const int signals[] = {SIGTERM, SIGKILL};
-    for (unsigned i = 0; i < 2; i++) {
-        const char *const arguments[] = {"--viewer=xtightvnc", "--screens=2", "--topology=connect",
-                                         "--for=60s", NULL};
-        struct os_process process = eye_start(arguments);
-        unsigned running = 0;
-        for (unsigned j = 0; j < PATIENCE_S * 10 && (running = processes_left()) < 4; j++)
-            os_sleep_ns((uint64_t)100 * OS_NS_PER_MS);
-        assert_true(running >= 4);
-        kill((pid_t)process.handle, signals[i]);
-        eye_end(&process);
+    setenv(PART, PART_BLACK, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        const int code = eye_signalled(i == 0 ? 2 : 4, i < 2 ? SIGTERM : SIGKILL);
+        assert_int_equal(code, i < 2 ? EXIT_MEASURED_FAILURE : 128 + SIGKILL);
+        if (i < 2)
+            assert_says("reason", "interrupted by SIGTERM before");
         for (unsigned j = 0; j < PATIENCE_S * 10 && processes_left() > 0; j++)
             os_sleep_ns((uint64_t)100 * OS_NS_PER_MS);
         assert_int_equal(processes_left(), 0);
