@@ -144,10 +144,9 @@ static void describe_foreign(struct eye *eye)
     row->screens_returned = 0;
     for (uint64_t i = 0; i < eye->watch.closed; i++)
         row_tally_add(row->screens_lost, "closed");
-    row->cpu_s = 0;
     if (eye->counting_ns != 0)
         row->elapsed_ms = (double)(os_now_ns() - eye->counting_ns) / OS_NS_PER_MS;
-    if (after_run.cpu_ns > eye->before.cpu_ns)
+    if (eye->counting_ns != 0 && after_run.cpu_ns >= eye->before.cpu_ns)
         row->cpu_s = (double)(after_run.cpu_ns - eye->before.cpu_ns) / OS_NS_PER_S;
     if (after_run.peak_bytes > 0)
         row->peak_rss_kb = after_run.peak_bytes / 1024;

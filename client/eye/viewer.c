@@ -365,7 +365,7 @@ static bool is_viewers(const struct viewers *viewers, const char *pid, uint64_t 
         return false;
     *threads = (uint64_t)count;
     for (unsigned i = 0; i < viewers->count; i++)
-        if (viewers->processes[i].handle == group)
+        if (group != 0 && viewers->processes[i].handle == group) /* 0: the kernel's threads */
             return true;
     return false;
 }

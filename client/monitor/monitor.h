@@ -93,6 +93,7 @@ struct screen {
     /* The receiving thread's. */
     struct rfb_picture picture;
     bool ours;                             /* fanin-screens: answers an audit */
+    bool is_current;                       /* has had its first picture */
     uint64_t received_bytes, update_bytes; /* in all; when the last update was whole */
     _Atomic uint64_t shown_updates, shown_rectangles, shown_pixels, shown_bytes;
 

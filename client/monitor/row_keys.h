@@ -71,7 +71,8 @@ ROW_RESULT(time, decoded_ms_max, "ms", "no stamp was decoded", "")
 ROW_RESULT(time, decoded_worst_p95_ms, "ms", "no stamp was decoded", "of the worst screen")
 ROW_RESULT(count, events_sent, "", "a foreign viewer", "keys and pointer, to all screens")
 ROW_RESULT(count, events_seen, "", "screens that are not ours", "as the screens say")
-ROW_RESULT(number, cpu_s, "s", "", "CPU time of the viewer's process or processes over elapsed_ms")
+ROW_RESULT(number, cpu_s, "s", "not all screens were seen, or a process had ended",
+           "CPU time of the viewer's process or processes over elapsed_ms")
 ROW_RESULT(number, cpu_us_per_update, "us", "a foreign viewer, or no update", "cpu_s over updates")
 ROW_RESULT(from1, peak_rss_kb, "kB", "the system does not say",
            "peak resident memory of the viewer's process or processes")

@@ -103,12 +103,16 @@ static bool size(void *context, unsigned width, unsigned height, struct rfb_pict
 static void read_stamp(struct screen *screen, struct rfb_box box)
 {
     const struct rfb_box at = stamp_box(&screen->picture, STAMP_TIME);
+    struct delays *delays = &screen->monitor->places[screen->place].delays;
     uint64_t stamp_us;
     if (box.x >= at.x + at.width || box.y + box.height <= at.y ||
-        atomic_load_explicit(&screen->monitor->phase, memory_order_relaxed) != PHASE_WATCHING ||
         !stamp_read(&screen->picture, STAMP_TIME, &stamp_us))
         return;
-    delays_add(&screen->monitor->places[screen->place].delays, stamp_us, os_now_ns() / 1000);
+    if (!screen->is_current)
+        delays->last_stamp = stamp_us; /* painted before anybody had asked */
+    screen->is_current = true;
+    if (atomic_load_explicit(&screen->monitor->phase, memory_order_relaxed) == PHASE_WATCHING)
+        delays_add(delays, stamp_us, os_now_ns() / 1000);
 }
 
 static void updated(void *context, struct rfb_box box)
