@@ -78,13 +78,21 @@ static void wait_for_stamps(enum stamp_line line, uint64_t more_than, uint64_t *
     }
 }
 
+/* Until one has come: a click gives the window the keyboard some time later. */
 static void press_keys(void)
 {
-    xvfb_pointer(&xvfb, 100, 100); /* in the first window */
-    xvfb_button(&xvfb, 1, true);
-    xvfb_button(&xvfb, 1, false);
-    xvfb_key(&xvfb, 'a', true);
-    xvfb_key(&xvfb, 'a', false);
+    const uint64_t end_ns = os_deadline_ns(WAIT_S * (uint64_t)OS_NS_PER_S);
+    uint64_t seen = 0;
+    do {
+        assert_true(os_now_ns() < end_ns);
+        xvfb_pointer(&xvfb, 100, 100); /* in the first window */
+        xvfb_button(&xvfb, 1, true);
+        xvfb_button(&xvfb, 1, false);
+        xvfb_key(&xvfb, 'a', true);
+        xvfb_key(&xvfb, 'a', false);
+        os_sleep_ns(300 * (uint64_t)OS_NS_PER_MS);
+        read_stamps(STAMP_KEYS, &seen);
+    } while (seen == 0);
 }
 
 static void assert_row(const char *path)
@@ -123,13 +131,12 @@ TEST(a_monitor_on_windows_shows_screens_and_keys_go_back)
           (const char *const[]){call, "--count=4", "--scene=type", "--size=560x240", "--quiet",
                                 NULL});
     start(&monitor, "fanin-monitor",
-          (const char *const[]){listen, "--screens=4", "--for=12s", "--view=windows", "--control",
+          (const char *const[]){listen, "--screens=4", "--for=20s", "--view=windows", "--control",
                                 "--workers=4", json, "--quiet", NULL});
-    uint64_t times, later, keys;
+    uint64_t times, later;
     wait_for_stamps(STAMP_TIME, 0, &times);
     wait_for_stamps(STAMP_TIME, times, &later);
     press_keys();
-    wait_for_stamps(STAMP_KEYS, 0, &keys);
     int code = -1;
     assert_int_equal(os_process_wait(&monitor, WAIT_S * (uint64_t)OS_NS_PER_S, &code), 1);
     assert_int_equal(code, 0);
