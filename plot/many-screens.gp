@@ -25,7 +25,7 @@ do for [KIND in KINDS] {
             font SMALL
         if (P == 1) {
             set logscale y
-            set yrange [*:200]
+            set yrange [*:200<*]
             do for [K = 1:3] {
                 set label 910 + K bold(word(QUANTILES, K)) at screen \
                     from_left(LEFT + 150 + 40 * K), from_top(100) font SMALL textcolor rgb hue(K)
