@@ -8,6 +8,7 @@
 
 #include "base/os.h"
 #include "mock_servers/device.h"
+#include "mock_servers/startup.h"
 
 enum { EVERY_ADDRESS = 0 };
 
@@ -53,28 +54,6 @@ static struct endpoint *endpoint_of(void *owner, intptr_t socket)
 
 /* ---- opening ---- */
 
-enum { LIMIT_BYTES = 192 };
-
-/* `limit` holds the text where a limit is the reason. */
-static const char *advice(int error, char *limit, size_t limit_bytes)
-{
-    if (error != EADDRNOTAVAIL && os_limit_met(-error, limit, limit_bytes))
-        return limit;
-    switch (error) {
-    case EADDRINUSE:
-        return "the port is in use; choose another --port, or end the program that listens there";
-    case EADDRNOTAVAIL:
-        return "this computer does not have that address; see --listen";
-    case EACCES:
-        return "ports below 1024 need privileges; choose a higher --port";
-    case ENOENT:
-        return "the kernel has no such congestion control; see --congestion and sysctl "
-               "net.ipv4.tcp_available_congestion_control";
-    default:
-        return strerror(error);
-    }
-}
-
 static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
 {
     const struct fleet_config *config = fleet->config;
@@ -87,12 +66,8 @@ static int listeners_open(struct fleet *fleet, char *why, size_t why_bytes)
             *shared = (struct listener){.endpoint_of = endpoint_of, .owner = fleet};
         int result = shared ? listener_open(shared, &fleet->loop, &fleet->listen, &address)
                             : device_open(&fleet->devices[i], &fleet->listen, &address);
-        if (result < 0) {
-            char text[NET_TEXT_BYTES], limit[LIMIT_BYTES];
-            return why_write(why, why_bytes, "cannot listen on %s: %s",
-                             net_address_text(&address, text),
-                             advice(-result, limit, sizeof limit));
-        }
+        if (result < 0)
+            return startup_cannot_listen(&address, result, why, why_bytes);
     }
     return 0;
 }

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/draft.h"
 #include "base/options.h"
 #include "base/os.h"
 #include "mock_servers/fleet.h"
+#include "mock_servers/startup.h"
 
 enum {
     SERVERS_MAX = 100000,
@@ -208,22 +208,10 @@ static int summary_print(const struct protocol_stats *total)
                (double)(usage.user_ns + usage.system_ns) / OS_NS_PER_S);
 }
 
-/* Writes "<pid> <first port> <count>\n" to the ready file, which appears whole or not at all. 0, or
- * a negative errno value with nothing left behind. */
-static int ready_write(const struct fleet_config *config, int port)
-{
-    struct draft draft;
-    int result = draft_open(&draft, config->ready_file);
-    if (result != 0)
-        return result;
-    fprintf(draft.out, "%ld %d %llu\n", (long)getpid(), port, (unsigned long long)config->count);
-    return draft_close(&draft, 0);
-}
-
 static int serve(struct fleet *fleet, const struct fleet_config *config)
 {
     if (config->ready_file != NULL) {
-        int result = ready_write(config, fleet_port(fleet));
+        int result = startup_ready(config->ready_file, fleet_port(fleet), config->count);
         if (result < 0)
             return say(EXIT_MACHINE_CANNOT, "--ready-file: cannot write %s: %s", config->ready_file,
                        strerror(-result));

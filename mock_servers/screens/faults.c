@@ -29,41 +29,25 @@ static const uint8_t junk[JUNK_BYTES];
 
 /* ---- pieces of updates ---- */
 
-static void put(struct session *session, const void *data, size_t bytes)
-{
-    buffer_put(&session->out, data, bytes);
-}
-
 static void put_update(struct session *session, unsigned rectangles)
 {
     uint8_t header[4] = {RFB_UPDATE};
     rfb_put16(header + 2, rectangles);
-    put(session, header, sizeof header);
-}
-
-static void put_rectangle(struct session *session, struct rfb_box box, int encoding)
-{
-    uint8_t header[RFB_HEADER_BYTES];
-    rfb_put16(header, box.x);
-    rfb_put16(header + 2, box.y);
-    rfb_put16(header + 4, box.width);
-    rfb_put16(header + 6, box.height);
-    rfb_put32(header + 8, (uint32_t)encoding);
-    put(session, header, sizeof header);
+    session_put(session, header, sizeof header);
 }
 
 static void put_length(struct session *session, size_t length) /* Tight's, of 3 bytes */
 {
     const uint8_t bytes[3] = {(uint8_t)(0x80 | (length & 0x7f)),
                               (uint8_t)(0x80 | (length >> 7 & 0x7f)), (uint8_t)(length >> 14)};
-    put(session, bytes, sizeof bytes);
+    session_put(session, bytes, sizeof bytes);
 }
 
 static void tight_begin(struct session *session, uint8_t control)
 {
     put_update(session, 1);
-    put_rectangle(session, (struct rfb_box){0, 0, SIDE, SIDE}, RFB_TIGHT);
-    put(session, &control, 1);
+    encode_header((struct rfb_box){0, 0, SIDE, SIDE}, RFB_TIGHT, &session->out);
+    session_put(session, &control, 1);
 }
 
 static struct rfb_box all_of(const struct session *session)
@@ -80,7 +64,7 @@ static void act_silent(struct session *session)
 
 static void act_bad_version(struct session *session)
 {
-    put(session, "HTTP/1.1 400\n", RFB_VERSION_BYTES);
+    session_put(session, "HTTP/1.1 400\n", RFB_VERSION_BYTES);
     session_stick(session);
 }
 
@@ -89,21 +73,21 @@ static void put_refusal(struct session *session, uint32_t reason_bytes)
     uint8_t bytes[8] = {0};
     const unsigned begin = session->minor == 3 ? 0 : 3; /* RFB 3.3: a number of 32 bits */
     rfb_put32(bytes + 4, reason_bytes);
-    put(session, bytes + begin, sizeof bytes - begin);
+    session_put(session, bytes + begin, sizeof bytes - begin);
 }
 
 static void act_refuse(struct session *session)
 {
     static const char reason[] = "this screen is not to be looked at";
     put_refusal(session, sizeof reason - 1);
-    put(session, reason, sizeof reason - 1);
+    session_put(session, reason, sizeof reason - 1);
     session_leave(session, false);
 }
 
 static void act_long_reason(struct session *session)
 {
     put_refusal(session, UINT32_MAX);
-    put(session, junk, sizeof junk);
+    session_put(session, junk, sizeof junk);
     session_stick(session);
 }
 
@@ -122,7 +106,7 @@ static void act_zero_size(struct session *session)
 static void act_long_name(struct session *session)
 {
     handshake_put_init(session, SIDE, SIDE, "long", UINT32_MAX);
-    put(session, junk, sizeof junk);
+    session_put(session, junk, sizeof junk);
     session_stick(session);
 }
 
@@ -131,8 +115,8 @@ static void act_tight_wide(struct session *session)
     const uint8_t fill[] = {TIGHT_FILL, 1, 2, 3};
     handshake_put_init(session, WIDE, SIDE, "wide", 4);
     put_update(session, 1);
-    put_rectangle(session, (struct rfb_box){0, 0, RFB_TIGHT_WIDTH_MAX + 1, 1}, RFB_TIGHT);
-    put(session, fill, sizeof fill);
+    encode_header((struct rfb_box){0, 0, RFB_TIGHT_WIDTH_MAX + 1, 1}, RFB_TIGHT, &session->out);
+    session_put(session, fill, sizeof fill);
     session_stick(session);
 }
 
@@ -142,8 +126,8 @@ static void act_outside(struct session *session)
 {
     const struct rfb_box all = all_of(session);
     put_update(session, 1);
-    put_rectangle(session, (struct rfb_box){all.width - 1, 0, SIDE, 1}, RFB_RAW);
-    put(session, junk, SIDE * 4);
+    encode_header((struct rfb_box){all.width - 1, 0, SIDE, 1}, RFB_RAW, &session->out);
+    session_put(session, junk, SIDE * 4);
     session_stick(session);
 }
 
@@ -158,17 +142,17 @@ static void act_copy_outside(struct session *session)
 static void act_bad_encoding(struct session *session)
 {
     put_update(session, 1);
-    put_rectangle(session, (struct rfb_box){0, 0, SIDE, SIDE}, 0x7a7a);
-    put(session, junk, SIDE * SIDE * 4);
+    encode_header((struct rfb_box){0, 0, SIDE, SIDE}, 0x7a7a, &session->out);
+    session_put(session, junk, SIDE * SIDE * 4);
     session_stick(session);
 }
 
 static void act_bad_message(struct session *session)
 {
-    put(session,
-        "\x4d"
-        "not a message",
-        14);
+    session_put(session,
+                "\x4d"
+                "not a message",
+                14);
     session_stick(session);
 }
 
@@ -176,7 +160,7 @@ static void act_tight_length(struct session *session)
 {
     tight_begin(session, 0);
     put_length(session, (1 << 22) - 1);
-    put(session, junk, sizeof junk);
+    session_put(session, junk, sizeof junk);
     session_stick(session);
 }
 
@@ -191,7 +175,7 @@ static void act_bomb(struct session *session)
         session->out.failed = true;
     } else {
         put_length(session, bytes);
-        put(session, bomb, bytes);
+        session_put(session, bomb, bytes);
     }
     free(zeros);
     free(bomb);
@@ -210,7 +194,7 @@ static void act_jpeg_size(struct session *session)
     tight_begin(session, TIGHT_JPEG);
     put_length(session, bytes);
     if (data != NULL)
-        put(session, data, bytes);
+        session_put(session, data, bytes);
     session_stick(session);
 }
 
@@ -220,16 +204,16 @@ static void act_palette(struct session *session)
     const uint8_t data[] = {TIGHT_FILTER, TIGHT_PALETTE, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2,
                             200};
     put_update(session, 1);
-    put_rectangle(session, (struct rfb_box){0, 0, 2, 2}, RFB_TIGHT);
-    put(session, data, sizeof data);
+    encode_header((struct rfb_box){0, 0, 2, 2}, RFB_TIGHT, &session->out);
+    session_put(session, data, sizeof data);
     session_stick(session);
 }
 
 static void act_long_text(struct session *session)
 {
     const uint8_t header[8] = {RFB_SERVER_CUT_TEXT, 0, 0, 0, 0xff, 0xff, 0xff, 0xff};
-    put(session, header, sizeof header);
-    put(session, junk, sizeof junk);
+    session_put(session, header, sizeof header);
+    session_put(session, junk, sizeof junk);
     session_stick(session);
 }
 
@@ -238,7 +222,7 @@ static void act_empty_rects(struct session *session)
 {
     put_update(session, EMPTY_MAX);
     for (unsigned i = 0; i < EMPTY_MAX; i++)
-        put_rectangle(session, (struct rfb_box){0}, RFB_RAW);
+        encode_header((struct rfb_box){0}, RFB_RAW, &session->out);
     session_nudge(session);
 }
 
@@ -258,8 +242,8 @@ void fault_endless(struct session *session)
         put_update(session, EMPTY_MAX);
     }
     for (unsigned i = 0; i < ENDLESS_AT_ONCE && session->endless_left > 0; i++) {
-        put_rectangle(session, (struct rfb_box){0, 0, SIDE, SIDE}, RFB_RAW);
-        put(session, junk, SIDE * SIDE * 4);
+        encode_header((struct rfb_box){0, 0, SIDE, SIDE}, RFB_RAW, &session->out);
+        session_put(session, junk, SIDE * SIDE * 4);
         session->endless_left--;
     }
 }
@@ -274,8 +258,8 @@ static void act_freeze(struct session *session)
 static void put_half(struct session *session)
 {
     put_update(session, 1);
-    put_rectangle(session, all_of(session), RFB_RAW);
-    put(session, junk, sizeof junk);
+    encode_header(all_of(session), RFB_RAW, &session->out);
+    session_put(session, junk, sizeof junk);
 }
 
 static void act_vanish(struct session *session)

@@ -7,27 +7,10 @@
 #include "base/os.h"
 #include "base/rfb/tls.h"
 #include "mock_servers/screens/session.h"
-
-enum { LIMIT_BYTES = 192 };
+#include "mock_servers/startup.h"
 
 /* How long the loop waits at most: os_interrupted is checked again, even if the signal was lost. */
 static const uint64_t wait_ns_max = 100 * OS_NS_PER_MS;
-
-static const char *advice(int error, char *limit, size_t limit_bytes)
-{
-    if (error != EADDRNOTAVAIL && os_limit_met(-error, limit, limit_bytes))
-        return limit;
-    switch (error) {
-    case EADDRINUSE:
-        return "the port is in use; choose another --port, or end the program that listens there";
-    case EADDRNOTAVAIL:
-        return "this computer does not have that address; see --listen";
-    case EACCES:
-        return "ports below 1024 need privileges; choose a higher --port";
-    default:
-        return strerror(error);
-    }
-}
 
 static int listen_all(struct screens *screens, char *why, size_t why_bytes)
 {
@@ -36,12 +19,8 @@ static int listen_all(struct screens *screens, char *why, size_t why_bytes)
         const struct net_address address =
             net_address_at(&config->address, 0, (uint16_t)(config->port + i));
         int result = screen_listen(&screens->all[i], &address);
-        if (result < 0) {
-            char text[NET_TEXT_BYTES], limit[LIMIT_BYTES];
-            return why_write(why, why_bytes, "cannot listen on %s: %s",
-                             net_address_text(&address, text),
-                             advice(-result, limit, sizeof limit));
-        }
+        if (result < 0)
+            return startup_cannot_listen(&address, result, why, why_bytes);
     }
     return 0;
 }

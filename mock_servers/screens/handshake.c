@@ -8,29 +8,10 @@
 
 enum { NAME_BYTES = 32 };
 
-static void put(struct session *session, const void *data, size_t bytes)
-{
-    buffer_put(&session->out, data, bytes);
-}
-
-static void put32(struct session *session, uint32_t value)
-{
-    uint8_t bytes[4];
-    rfb_put32(bytes, value);
-    put(session, bytes, sizeof bytes);
-}
-
-static int refuse(struct session *session, const char *why)
-{
-    screens_say(session->screen->screens, session->screen->number, "a viewer %s", why);
-    session_close(session, ENDED_BY_VIEWER);
-    return -1;
-}
-
 void handshake_begin(struct session *session)
 {
     if (!fault_act(session, MOMENT_VERSION))
-        put(session, RFB_VERSION, RFB_VERSION_BYTES);
+        session_put(session, RFB_VERSION, RFB_VERSION_BYTES);
 }
 
 static int take_version(struct session *session, const uint8_t *data, unsigned bytes)
@@ -41,7 +22,7 @@ static int take_version(struct session *session, const uint8_t *data, unsigned b
         return 0;
     memcpy(text, data, RFB_VERSION_BYTES);
     if (sscanf(text, "RFB %3u.%3u\n", &major, &minor) != 2 || major != 3 || minor < 3)
-        return refuse(session, "does not begin as RFB 3.3 to 3.8 does");
+        return session_refuse(session, "does not begin as RFB 3.3 to 3.8 does");
     session->minor = minor >= 8 ? 8 : minor == 7 ? 7 : 3;
     security_offer(session);
     return RFB_VERSION_BYTES;
@@ -56,10 +37,10 @@ void handshake_put_init(struct session *session, unsigned width, unsigned height
     uint8_t size[4];
     rfb_put16(size, width);
     rfb_put16(size + 2, height);
-    put(session, size, sizeof size);
-    put(session, format, sizeof format);
-    put32(session, name_bytes);
-    put(session, name, strlen(name));
+    session_put(session, size, sizeof size);
+    session_put(session, format, sizeof format);
+    session_put32(session, name_bytes);
+    session_put(session, name, strlen(name));
 }
 
 /* The first update is the whole picture, asked for or not: an incremental request lacks it all. */

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/draft.h"
 #include "base/os.h"
 #include "mock_servers/screens/capture/paint.h"
 #include "mock_servers/screens/devices.h"
 #include "mock_servers/screens/screen.h"
+#include "mock_servers/startup.h"
 
 enum { WHY_BYTES = 256, LINE_BYTES = 4352, OTHER_DESCRIPTORS = 64, DEVICE_DESCRIPTORS = 16 };
 
@@ -67,20 +67,10 @@ static int summary_print(const struct screens *screens)
                (double)os_cpu_ns() / OS_NS_PER_S);
 }
 
-/* "<pid> <port> <count>\n", as fanin-servers has it. */
-static int ready_file_write(const struct screens_config *config, int port)
-{
-    struct draft draft;
-    int result = draft_open(&draft, config->ready_file);
-    if (result != 0)
-        return result;
-    fprintf(draft.out, "%ld %d %llu\n", (long)getpid(), port, (unsigned long long)config->count);
-    return draft_close(&draft, 0);
-}
-
 static int ready_write(const struct screens_config *config, int port)
 {
-    int result = config->ready_file != NULL ? ready_file_write(config, port) : 0;
+    int result =
+        config->ready_file != NULL ? startup_ready(config->ready_file, port, config->count) : 0;
     return result == 0 ? EXIT_DONE
                        : say(EXIT_MACHINE_CANNOT, "--ready-file: cannot write %s: %s",
                              config->ready_file, strerror(-result));

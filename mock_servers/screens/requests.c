@@ -17,13 +17,6 @@ enum {
 /* As TightVNC has them. */
 static const int qualities[] = {5, 10, 15, 25, 37, 50, 60, 70, 75, 80};
 
-static int refuse(struct session *session, const char *why)
-{
-    screens_say(session->screen->screens, session->screen->number, "a viewer %s", why);
-    session_close(session, ENDED_BY_VIEWER);
-    return -1;
-}
-
 /* ---- format and encodings ---- */
 
 static bool is_shift(unsigned shift)
@@ -37,7 +30,8 @@ static int take_format(struct session *session, const uint8_t *data)
     if (format[0] != 32 || format[3] == 0 || rfb_get16(format + 4) != 255 ||
         rfb_get16(format + 6) != 255 || rfb_get16(format + 8) != 255 || !is_shift(format[10]) ||
         !is_shift(format[11]) || !is_shift(format[12]))
-        return refuse(session, "asks for a format of pixels that is not of 32 bits, 8 a colour");
+        return session_refuse(session,
+                              "asks for a format of pixels that is not of 32 bits, 8 a colour");
     session->encode.format =
         (struct pixel_format){format[10], format[11], format[12], format[2] != 0};
     return FORMAT_BYTES;
@@ -187,6 +181,6 @@ int request_take(struct session *session, const uint8_t *data, unsigned bytes)
     }
     const unsigned needed = message_bytes(data[0]);
     if (needed == 0)
-        return refuse(session, "sends a message of a kind that is not known");
+        return session_refuse(session, "sends a message of a kind that is not known");
     return bytes < needed ? 0 : take_message(session, data);
 }

@@ -21,36 +21,17 @@ static bool has_password(const struct session *session)
     return screens_of(session)->config->password[0] != '\0';
 }
 
-static void put(struct session *session, const void *data, size_t bytes)
-{
-    buffer_put(&session->out, data, bytes);
-}
-
-static void put32(struct session *session, uint32_t value)
-{
-    uint8_t bytes[4];
-    rfb_put32(bytes, value);
-    put(session, bytes, sizeof bytes);
-}
-
-static int refuse(struct session *session, const char *why)
-{
-    screens_say(session->screen->screens, session->screen->number, "a viewer %s", why);
-    session_close(session, ENDED_BY_VIEWER);
-    return -1;
-}
-
 static void put_reason(struct session *session, const char *reason)
 {
-    put32(session, (uint32_t)strlen(reason));
-    put(session, reason, strlen(reason));
+    session_put32(session, (uint32_t)strlen(reason));
+    session_put(session, reason, strlen(reason));
 }
 
 /* The result of no security at all is said from 3.8 on. */
 static void passed(struct session *session, bool says_result)
 {
     if (says_result)
-        put32(session, 0);
+        session_put32(session, 0);
     session->state = SESSION_INIT;
 }
 
@@ -59,10 +40,10 @@ static void passed(struct session *session, bool says_result)
 static void ask_password(struct session *session)
 {
     if (!secret_challenge(session->challenge)) {
-        refuse(session, "cannot be asked for its password: there are no random numbers");
+        session_refuse(session, "cannot be asked for its password: there are no random numbers");
         return;
     }
-    put(session, session->challenge, sizeof session->challenge);
+    session_put(session, session->challenge, sizeof session->challenge);
     session->state = SESSION_PASSWORD;
 }
 
@@ -77,7 +58,7 @@ static int take_password(struct session *session, const uint8_t *data, unsigned 
         return sizeof answer;
     }
     screens_say(session->screen->screens, session->screen->number, "a viewer has not the password");
-    put32(session, 1);
+    session_put32(session, 1);
     if (session->minor >= 8)
         put_reason(session, "wrong password");
     session_leave(session, false);
@@ -98,10 +79,10 @@ static int take_vencrypt_version(struct session *session, const uint8_t *data, u
     if (bytes < sizeof vencrypt_version)
         return 0;
     if (memcmp(data, vencrypt_version, sizeof vencrypt_version) != 0)
-        return refuse(session, "does not speak VeNCrypt 0.2");
+        return session_refuse(session, "does not speak VeNCrypt 0.2");
     const uint8_t agreed_one_kind[] = {0, 1};
-    put(session, agreed_one_kind, sizeof agreed_one_kind);
-    put32(session, vencrypt_kind(session));
+    session_put(session, agreed_one_kind, sizeof agreed_one_kind);
+    session_put32(session, vencrypt_kind(session));
     session->state = SESSION_VENCRYPT_KIND;
     return sizeof vencrypt_version;
 }
@@ -118,14 +99,14 @@ static int take_vencrypt_kind(struct session *session, const uint8_t *data, unsi
     if (bytes < 4)
         return 0;
     if (rfb_get32(data) != vencrypt_kind(session))
-        return refuse(session, "chooses a kind of TLS that was not offered");
+        return session_refuse(session, "chooses a kind of TLS that was not offered");
     if (bytes > 4)
-        return refuse(session, "speaks before TLS may begin");
-    put(session, &begins, sizeof begins);
+        return session_refuse(session, "speaks before TLS may begin");
+    session_put(session, &begins, sizeof begins);
     session->out_sealed = session->out.bytes;
     session->tls = tls_open(screens_of(session)->tls, add_sealed, session);
     if (session->tls == NULL)
-        return refuse(session, "comes when there is no memory for TLS");
+        return session_refuse(session, "comes when there is no memory for TLS");
     session->state = SESSION_TLS;
     return 4;
 }
@@ -137,10 +118,11 @@ static int tls_failed(struct session *session, int64_t result)
         session_close(session, ENDED_BY_VIEWER);
         return -1;
     }
-    return refuse(session, session->state == SESSION_TLS
-                               ? "breaks off TLS: it does not speak it, or does not trust the "
-                                 "certificate"
-                               : "has sent what TLS cannot decrypt");
+    return session_refuse(session,
+                          session->state == SESSION_TLS
+                              ? "breaks off TLS: it does not speak it, or does not trust the "
+                                "certificate"
+                              : "has sent what TLS cannot decrypt");
 }
 
 static void tls_begun(struct session *session)
@@ -155,7 +137,7 @@ int security_received(struct session *session, const uint8_t *data, size_t bytes
 {
     uint8_t plain[PLAIN_BYTES];
     if (!tls_feed(session->tls, data, bytes))
-        return refuse(session, "sends more than there is memory for");
+        return session_refuse(session, "sends more than there is memory for");
     for (;;) {
         const int64_t result = tls_read(session->tls, plain, sizeof plain);
         if (result < 0)
@@ -208,12 +190,12 @@ static void decide(struct session *session)
 {
     const enum rfb_security kind = offered(session);
     if (kind == RFB_SECURITY_VENCRYPT) {
-        put32(session, RFB_SECURITY_INVALID);
+        session_put32(session, RFB_SECURITY_INVALID);
         put_reason(session, "this screen needs TLS, which RFB 3.3 has not");
         session_leave(session, false);
         return;
     }
-    put32(session, kind);
+    session_put32(session, kind);
     if (kind == RFB_SECURITY_VNC)
         ask_password(session);
     else
@@ -229,16 +211,16 @@ void security_offer(struct session *session)
     if (session->minor == 3)
         decide(session);
     else
-        put(session, kinds, sizeof kinds);
+        session_put(session, kinds, sizeof kinds);
 }
 
 static int take_choice(struct session *session, const uint8_t *data)
 {
     const enum rfb_security kind = offered(session);
     if (data[0] != kind)
-        return refuse(session, "chooses a kind of security that was not offered");
+        return session_refuse(session, "chooses a kind of security that was not offered");
     if (kind == RFB_SECURITY_VENCRYPT) {
-        put(session, vencrypt_version, sizeof vencrypt_version);
+        session_put(session, vencrypt_version, sizeof vencrypt_version);
         session->state = SESSION_VENCRYPT_VERSION;
     } else if (kind == RFB_SECURITY_VNC) {
         ask_password(session);

@@ -95,6 +95,25 @@ void session_stick(struct session *session)
     session->state = SESSION_STUCK;
 }
 
+void session_put(struct session *session, const void *data, size_t bytes)
+{
+    buffer_put(&session->out, data, bytes);
+}
+
+void session_put32(struct session *session, uint32_t value)
+{
+    uint8_t bytes[4];
+    rfb_put32(bytes, value);
+    session_put(session, bytes, sizeof bytes);
+}
+
+int session_refuse(struct session *session, const char *why)
+{
+    screens_say(session->screen->screens, session->screen->number, "a viewer %s", why);
+    session_close(session, ENDED_BY_VIEWER);
+    return -1;
+}
+
 void session_nudge(struct session *session)
 {
     if (session->state != SESSION_CLOSED)

@@ -89,6 +89,12 @@ void session_stick(struct session *session);
 void session_nudge(struct session *session);
 void session_free(struct session *session); /* of a closed one */
 
+/* session_put, session_put32: behind what waits to be sent. session_refuse: says that "a viewer
+ * WHY" and closes; returns -1. */
+void session_put(struct session *session, const void *data, size_t bytes);
+void session_put32(struct session *session, uint32_t value);
+int session_refuse(struct session *session, const char *why);
+
 /* session_take: bytes that the viewer has said, without TLS. */
 void session_take(struct session *session, const uint8_t *data, size_t bytes);
 

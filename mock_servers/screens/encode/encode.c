@@ -70,7 +70,7 @@ void encoder_close(struct encoder *encoder)
     free(encoder);
 }
 
-void put_header(struct buffer *out, struct rfb_box box, int encoding)
+void encode_header(struct rfb_box box, int encoding, struct buffer *out)
 {
     uint8_t header[RFB_HEADER_BYTES];
     rfb_put16(header, box.x);
@@ -86,7 +86,7 @@ void encode_copy(struct rfb_box box, unsigned from_x, unsigned from_y, struct bu
     uint8_t from[4];
     rfb_put16(from, from_x);
     rfb_put16(from + 2, from_y);
-    put_header(out, box, RFB_COPYRECT);
+    encode_header(box, RFB_COPYRECT, out);
     buffer_put(out, from, sizeof from);
 }
 

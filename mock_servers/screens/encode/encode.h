@@ -48,7 +48,9 @@ void encoder_close(struct encoder *encoder);
 const struct encoding *encoding_list(unsigned index); /* raw, tight, zrle; NULL after the last */
 const struct encoding *encoding_of(int number);       /* NULL: not one of ours */
 
-/* encode_copy: one CopyRect of `box` from `from_x`, `from_y`. */
+/* encode_header: of a rectangle; its content follows.
+ * encode_copy: one CopyRect of `box` from `from_x`, `from_y`. */
+void encode_header(struct rfb_box box, int encoding, struct buffer *out);
 void encode_copy(struct rfb_box box, unsigned from_x, unsigned from_y, struct buffer *out);
 
 #endif

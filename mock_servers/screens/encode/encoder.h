@@ -1,4 +1,4 @@
-/* What the files of this room share: zlib's streams, headers of rectangles. */
+/* What the files of this room share: zlib's streams, pixels of the viewer's format. */
 #ifndef FANIN_ENCODER_H
 #define FANIN_ENCODER_H
 
@@ -20,8 +20,6 @@ struct encoder {
 };
 
 extern const struct encoding encoding_raw, encoding_tight, encoding_zrle;
-
-void put_header(struct buffer *out, struct rfb_box box, int encoding);
 
 /* stream_put: compresses behind what `out` holds; `flush`: so that the viewer can decode all of it.
  * False: no memory. */

@@ -17,7 +17,7 @@ static int raw_write(struct encoder *encoder, const struct encoder_config *confi
 {
     const size_t row_bytes = box.width * sizeof *picture->pixels;
     const bool native = is_native(&config->format);
-    put_header(out, box, RFB_RAW);
+    encode_header(box, RFB_RAW, out);
     uint8_t *at = buffer_room(out, row_bytes * box.height);
     if (at == NULL)
         return -1;

@@ -97,7 +97,7 @@ static void put_compressed(struct tight *tight, enum encoder_stream_use use, con
 
 static void begin_rectangle(struct tight *tight, struct rfb_box box, unsigned control)
 {
-    put_header(tight->out, box, RFB_TIGHT);
+    encode_header(box, RFB_TIGHT, tight->out);
     put_byte(tight->out, control);
     tight->count++;
 }

@@ -172,7 +172,7 @@ static int zrle_write(struct encoder *encoder, const struct encoder_config *conf
     enum { LENGTH_BYTES = 4 };
     struct tile tile;
     const unsigned right = box.x + box.width, low = box.y + box.height;
-    put_header(out, box, RFB_ZRLE);
+    encode_header(box, RFB_ZRLE, out);
     const size_t at = out->bytes;
     buffer_put(out, (const uint8_t[LENGTH_BYTES]){0}, LENGTH_BYTES);
     for (unsigned y = box.y; y < low; y += TILE_SIDE)
