@@ -34,7 +34,8 @@ struct rfb_box box_intersect(struct rfb_box one, struct rfb_box other)
     return (struct rfb_box){left, top, right - left, bottom - top};
 }
 
-unsigned box_subtract(struct rfb_box box, struct rfb_box hole, struct rfb_box rest[4])
+/* What of `box` is not in `hole`, in up to 4 boxes; returns how many. */
+static unsigned box_subtract(struct rfb_box box, struct rfb_box hole, struct rfb_box rest[4])
 {
     unsigned count = 0;
     hole = box_intersect(box, hole);

@@ -23,9 +23,6 @@ static inline bool box_is_empty(struct rfb_box box)
 
 struct rfb_box box_intersect(struct rfb_box one, struct rfb_box other);
 
-/* box_subtract: what of `box` is not in `hole`, in up to 4 boxes; returns how many. */
-unsigned box_subtract(struct rfb_box box, struct rfb_box hole, struct rfb_box rest[4]);
-
 /* unseen_add: one without area adds nothing. */
 void unseen_add(struct unseen *unseen, struct rfb_box box);
 
