@@ -5,23 +5,30 @@ from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import links
 import machine
-from places import PAPER, machine_of
+from places import PAPER, is_on_hosts, machine_of
 from rows import Results, Row, is_result, why_excluded
 from section import Section
 
 NOT_COMPARABLE = (
     "Absolute ms and MB/s cannot be compared with the paper's; ratios, thread counts and, roughly, "
     "memory can. The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows XP. "
-    "Here, client and servers share one machine and %s.")
+    "Here, %s.")
 EMULATED = (
     "The paper had a 100 Mbit/s LAN and a Core2 6300 of 1.86 GHz with Windows XP. Here a LAN is "
     "emulated and the client held to a share of one processor; caches, memory, system are this "
     "machine's.")
-ON_LOOPBACK = "its loopback"
-LINKED = "the emulated link named in each table"
-CAVEATS = (
+ON_LOOPBACK = "client and servers share one machine and its loopback"
+LINKED = "client and servers share one machine and the emulated link named in each table"
+ON_HOSTS = "the servers are on other computers, on a real network"
+SHARED = (
     "The servers run on the same machine as the client and take CPU from it; each row names its "
-    "bottleneck.",
+    "bottleneck.")
+APART = (
+    "The servers run on other computers, so their speed and their network are part of each number. "
+    "Section Hosts says which they were, how they started, and whether one of them was slower than "
+    "the others. A latency is a difference of two clocks: the measured difference of the clocks is "
+    "taken off, and what may be left of it stands beside the latencies.")
+CAVEATS = (
     "Tables 2 and 3 are closed-loop: a server sends as fast as the client receives, so they do not "
     "measure latency. The specification is open-loop: records are sent on schedule, and latency "
     "counts from the scheduled time.",
@@ -57,14 +64,19 @@ class Report(NamedTuple):
 
 def not_comparable(results: Results) -> str:
     """What a reader must know before the first number of tables at full speed."""
-    linked = any(links.link_of(row) != links.LOOPBACK for row in results.rows)
-    return NOT_COMPARABLE % (LINKED if linked else ON_LOOPBACK)
+    near = [row for row in results.rows if not is_on_hosts(row)]
+    linked = any(links.link_of(row) != links.LOOPBACK for row in near)
+    words = [ON_HOSTS] * (len(near) < len(results.rows))
+    words += [LINKED if linked else ON_LOOPBACK] * bool(near or not words)
+    return NOT_COMPARABLE % "; or ".join(words)
 
 
 def caveats(results: Results) -> List[str]:
     labelled = any(row.get("label") for row in results.rows)
     emulated = any(machine_of(row) == PAPER for row in results.rows if is_result(row))
-    return list(CAVEATS) + [ON_PAPERS_MACHINE] * emulated + [LABELLED] * labelled
+    apart = sum(map(is_on_hosts, results.rows))
+    where = [SHARED] * (apart < len(results.rows) or not apart) + [APART] * bool(apart)
+    return where + list(CAVEATS) + [ON_PAPERS_MACHINE] * emulated + [LABELLED] * labelled
 
 
 def lists(report: Report, undrawn: Sequence[str]) -> List[Tuple[str, str, Sequence[str]]]:

@@ -2,8 +2,8 @@
 
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from places import (FULL, LOOPBACK, PAPER, PAPERS_MACHINE, factors_text, fell_back, link_of,
-                    machine_of, why_not_on_machine)
+from places import (FULL, LOOPBACK, PAPER, PAPERS_MACHINE, factors_text, fell_back,
+                    is_on_hosts, link_of, machine_of, why_not_on_machine)
 from rows import Row, group, grouped, variants
 from stats import Spread
 from tables import NONE, ratio, span
@@ -32,9 +32,9 @@ def rate_text(bits_per_s: float) -> str:
 
 
 def describe(row: Row) -> str:
-    """`lan100: 100 Mbit/s, round trip 0.5 ms`; loopback is its own description."""
-    if link_of(row) == LOOPBACK:
-        return LOOPBACK
+    """`lan100: 100 Mbit/s, round trip 0.5 ms`; of loopback and of hosts no more is known."""
+    if link_of(row) == LOOPBACK or is_on_hosts(row):
+        return link_of(row)
     rate, trip = rate_of(row), round_trip_of(row)
     parts = [rate_text(rate) if rate else "no rate limit"]
     if trip is not None:

@@ -1,8 +1,10 @@
 """The run's record (run.json): the machine in one line, warnings, and all values."""
 
 import math
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+import hosts
+from places import LOOPBACK, link_of
 from rows import Results, Row, group, is_result
 from section import run_counts
 
@@ -27,9 +29,14 @@ def facts(results: Results) -> Dict[str, Any]:
 
 def one_of(rows: Sequence[Row], key: str, otherwise: str = UNKNOWN) -> str:
     """The value of a key in all rows, or the list of its values."""
-    values = list(dict.fromkeys(str(row[key]) for row in rows if row.get(key)))
+    return listed([row[key] for row in rows if row.get(key)]) or otherwise
+
+
+def listed(found: Iterable[Any]) -> str:
+    """The different ones of these values: `a, b and c`; "" without any."""
+    values = list(dict.fromkeys(map(str, found)))
     return " and ".join(part for part in (", ".join(values[:-1]), values[-1]) if part) \
-        if values else otherwise
+        if values else ""
 
 
 def quantity(machine: Dict[str, Any], name: str) -> Optional[float]:
@@ -134,7 +141,8 @@ def summary(results: Results) -> List[Tuple[str, str]]:
         memory(machine), "virtual" if machine.get("virtual") == "yes" else "") if part)
     when = " ".join(str(results.run.get("started_utc") or "").rstrip("Z").split("T"))
     values = (("processor", processor), ("memory", kind), ("system", one_of(results.rows, "os")),
-              ("between client and servers", one_of(results.rows, "link", "loopback")),
+              ("between client and servers", listed(map(link_of, results.rows)) or LOOPBACK),
+              ("hosts", hosts.names(results)),
               ("run", ", ".join(part for part in (when and when + " UTC", took(results)) if part)),
               ("rows that count", "%d of %d, %s a cell" % (
                   len(counted), len(results.rows), run_counts(cells.values()))),
@@ -149,7 +157,7 @@ def origin_facts(results: Results) -> List[Tuple[str, str]]:
     values = (("command", origin.command), ("commit", origin.commit), ("seed", origin.seed),
               ("compiler", run.get("compiler")), ("started, UTC", run.get("started_utc")),
               ("ended, UTC", run.get("ended_utc")), ("rows planned", run.get("rows_planned")),
-              ("rows written", run.get("rows_written")))
+              ("rows written", run.get("rows_written")), ("hosts", hosts.names(results)))
     return [(name, str(value)) for name, value in values if value not in ("", None)]
 
 
@@ -159,6 +167,9 @@ def flat(name: str, value: Any) -> List[str]:
         return [text for key, inner in value.items()
                 for text in flat("%s.%s" % (name, key) if name else str(key), inner)]
     if isinstance(value, list):
+        if any(isinstance(part, dict) for part in value):
+            return [text for number, part in enumerate(value, 1)
+                    for text in flat("%s.%d" % (name, number), part)]
         value = "; ".join(str(part) for part in value)
     return ["%s: %s" % (name, value)] if value not in ("", None) else []
 

@@ -5,7 +5,8 @@ import json
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from rows import OPTIONS, ROWS_FILE, Results, Row, group, is_result, without_latency
+from rows import (OPTIONS, ROWS_FILE, Results, Row, clock_limited, group, is_result,
+                  without_latency)
 from texts import reading_order
 
 MACHINE = ("host", "os", "version")  # of one side all rows must agree in these
@@ -224,8 +225,10 @@ def uncounted(results: Results, side: str) -> List[str]:
     """How many rows are not results or have no latencies, and how many lines are not rows."""
     lost = len([row for row in results.rows if not is_result(row)])
     torn = len([p for p in results.problems if p.startswith(ROWS_FILE + ":")])
+    limited = len(clock_limited(results.rows))
     counts = ((lost, "rows are not results (failed, skipped, or the audit did not pass)"),
-              (torn, "lines of %s were left out" % ROWS_FILE))
+              (torn, "lines of %s were left out" % ROWS_FILE),
+              (limited, "rows are clock-limited: the clocks' error is over 10 % of p50"))
     counts += tuple((len(rows), "rows have no latencies: " + reason)
                     for reason, rows in without_latency(results.rows).items())
     return ["%s: %d %s" % (side, count, what) for count, what in counts if count]

@@ -14,7 +14,7 @@ from tables import NONE, Column, Table, number, ratio
 TITLE = "Order of runs. Drift and outliers"
 LEAD = ("Each run divided by the median of its cell, in the order of the runs. On a steady machine "
         "there is no slope and no step.")
-CELL = ("scenario", "section", "client", "cell", "link", "label", "host", "version")
+CELL = ("scenario", "section", "client", "cell", "link", "hosts", "label", "host", "version")
 SCHEMES = ("fixed", "ring", "chain", "slices", "mirror", "drain", "raw")  # with a colour
 OTHERS = "others"
 WINDOW = 9          # runs on either side in the moving median

@@ -28,8 +28,10 @@ Links = Dict[str, str]  # the anchor of each name that may fill a cell
 
 
 def words(text: str) -> str:
-    """Text as HTML, with dashes in ranges, minus and times signs, and no break before a unit."""
+    """Text as HTML, with dashes in ranges, minus, times and plus-minus signs, and no break before a
+    unit."""
     text = html.escape(" ".join(str(text).split()))
+    text = text.replace("+-", "±")
     text = re.sub(r"(?<=\d)\.\.(?=\d)|(?<=[Mm]in)\.\.(?=max\b)", "–", text)
     text = re.sub(r"(?<=[\d%])\.\.(?=[-+])", " to ", text)
     text = re.sub(r"(^|(?<=[\s(]))-(?=\d)", "−", text)

@@ -26,14 +26,28 @@ def at_full_speed(rows: Sequence[Row]) -> List[Row]:
     return [row for row in rows if machine_of(row) == FULL]
 
 
+def is_on_hosts(row: Row) -> bool:
+    """Whether a launcher started the row's servers on other computers."""
+    return bool(row.get("hosts"))
+
+
 def link_of(row: Row) -> str:
-    """The link that a row ran on; loopback if it names none."""
+    """What lies between client and servers: a link's name, loopback if the row names none; `4 hosts
+    by slurm` if the servers are on other computers."""
+    if is_on_hosts(row):
+        return "%d host%s by %s" % (row["hosts"], "" if row["hosts"] == 1 else "s",
+                                    row.get("launcher") or "an unknown launcher")
     return row.get("link") or LOOPBACK
+
+
+def link_asked_of(row: Row) -> str:
+    """What the scenario asked for there. No other place stands in for a fleet on hosts."""
+    return link_of(row) if is_on_hosts(row) else row.get("link_asked") or link_of(row)
 
 
 def fell_back(row: Row) -> bool:
     """Whether a row was meant for another link than the one it ran on."""
-    return (row.get("link_asked") or link_of(row)) != link_of(row)
+    return link_asked_of(row) != link_of(row)
 
 
 def why_not_on_machine(row: Row) -> str:

@@ -22,6 +22,7 @@ import connect
 import crossing
 import draft
 import figures
+import hosts
 import level
 import machine
 import many_screens
@@ -50,7 +51,8 @@ PROGRAM = "plot/report.py"
 SECTIONS = (predicted.build, claims.build, table1.build, connect.build, table2.build, wire.build,
             table3.build, level.build, crossing.build, spec.build, screens.build,
             screens.build_remote, many_screens.build, viewers.build, peers.build, scale.build,
-            stages.build, claims.build_evidence, attribution.build, order.build)
+            stages.build, hosts.build, claims.build_evidence, attribution.build,
+            order.build)
 
 # ---- the command ----
 

@@ -9,6 +9,7 @@ from schema import CLIENT_KEYS, SCREEN_KEYS, SWEEP_KEYS, Key
 SCHEMA = 4  # ROW_SCHEMA of base/row.h
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
 RATE_TOLERANCE = 0.02  # between a rate and bytes / elapsed_ms: both are rounded in print
+CLOCK_SHARE = 0.1      # of p50: a larger error of the clocks makes a row clock-limited
 MBIT_ROUNDED = 0.01    # Mbit/s, below which rounding in print is more than that
 
 Row = Dict[str, Any]
@@ -103,6 +104,35 @@ def screen_contradiction(row: Row) -> Optional[str]:
     return disorder(row, SCREEN_QUANTILES)
 
 
+def hosts_contradiction(row: Row) -> Optional[str]:
+    """What the sweep and the client say of hosts, if it contradicts itself; None if it does not."""
+    if row.get("host_lost") and row["status"] != "failed":
+        return "`host_lost` is %s in a row that did not fail" % shown(row["host_lost"])
+    if row.get("host_lost") and not row.get("hosts"):
+        return "`host_lost` is %s, and the row has no `hosts`" % shown(row["host_lost"])
+    if bool(row.get("launcher")) != bool(row.get("hosts")):
+        return "`launcher` is %s, and `hosts` is %s" % (shown(row.get("launcher")),
+                                                       shown(row.get("hosts")))
+    return None
+
+
+def processes_contradiction(row: Row) -> Optional[str]:
+    """The same of a row with status ok: the processes that sent, and their clocks."""
+    times, processes = row.get("host_us") or {}, row.get("processes")
+    for address, time in times.items():
+        if not is_number(time):
+            return "`host_us` of %s is %s: must be a number from 0" % (address, shown(time))
+    if processes is not None and len(times) > processes:
+        return "`host_us` has %d hosts, and `processes` is %d" % (len(times), processes)
+    error, middle = row.get("clock_error_us_max"), row.get("latency_us_p50")
+    if row.get("clock_limited") and error is None:
+        return "`clock_limited` is true, and `clock_error_us_max` is null"
+    if None not in (error, middle) and row.get("clock_limited") is False \
+            and error > CLOCK_SHARE * middle * (1 + RATE_TOLERANCE):
+        return "`clock_limited` is false, and `clock_error_us_max` is over 10 % of p50"
+    return None
+
+
 def is_of_screens(row: Row) -> bool:
     """Whether a viewer of screens wrote it, and not a collector."""
     return "screens" in row
@@ -112,7 +142,7 @@ def wrong_client(row: Row) -> Optional[str]:
     """What is wrong with the keys that its program wrote, in words; None if nothing is."""
     if is_of_screens(row):
         return wrong_key(row, SCREEN_KEYS) or screen_contradiction(row)
-    return wrong_key(row, CLIENT_KEYS) or contradiction(row)
+    return wrong_key(row, CLIENT_KEYS) or contradiction(row) or processes_contradiction(row)
 
 
 def wrong_row(row: Any) -> Optional[str]:
@@ -123,7 +153,7 @@ def wrong_row(row: Any) -> Optional[str]:
         return "schema is %s: this report reads schema %d" % (shown(row.get("schema")), SCHEMA)
     if row.get("status") not in STATUSES:
         return "`status` is %s: must be %s" % (shown(row.get("status")), ", ".join(STATUSES))
-    why = wrong_key(row, SWEEP_KEYS)
+    why = wrong_key(row, SWEEP_KEYS) or hosts_contradiction(row)
     if why or row["status"] != "ok":
         return why
     return wrong_client(row)

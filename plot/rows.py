@@ -186,6 +186,11 @@ def why_excluded(row: Row) -> str:
     return why_not_on_machine(row) or "audit %s" % row["audit"]
 
 
+def clock_limited(rows: Iterable[Row]) -> List[Row]:
+    """The rows whose clocks are known less well than their latencies would need."""
+    return [row for row in rows if row.get("clock_limited")]
+
+
 def without_latency(rows: Iterable[Row]) -> Dict[str, List[Row]]:
     """The rows whose clocks did not allow latencies, by what they say of it."""
     return grouped([row for row in rows if row.get("latency_reason")],
@@ -227,8 +232,8 @@ def numbers(rows: Iterable[Row], key: str) -> List[float]:
 # Workers and concurrency are left out, because a cell's name has them; the seed changes nothing.
 OPTIONS = (*dict.fromkeys(key.name for key in CLIENT_KEYS + SCREEN_KEYS if key.writer == "OPTION"
                           and key.name not in ("workers", "concurrency", "seed")),
-           "gate", "servers", "idle_servers", "end_marker", "fleet", "link", "label", "version",
-           "host", "os", "machine", "cpu_share_asked", "cpu_period_ms")
+           "gate", "servers", "idle_servers", "end_marker", "fleet", "link", "launcher", "hosts",
+           "label", "version", "host", "os", "machine", "cpu_share_asked", "cpu_period_ms")
 
 
 def variants(rows: Sequence[Row], axes: Sequence[str]) -> List[Tuple[str, List[Row]]]:

@@ -5,9 +5,9 @@ from collections import Counter
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group_by, numbers, select
-from section import (LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio, data_block,
-                     data_line, frames_per_cpu_s, interval_note, latency_texts, left_out,
-                     measured, median_of, missing_latencies, numbered, point, range_text,
+from section import (LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio, clock_error_ms,
+                     clock_notes, data_block, data_line, frames_per_cpu_s, interval_note,
+                     latency_texts, left_out, measured, median_of, numbered, point, range_text,
                      ratios_by_block, usable, whiskers)
 from stats import Spread, median, spread
 from tables import Column, Table, exact, in_blocks, number
@@ -129,6 +129,13 @@ def timed_rates(loads: Loads) -> Dict[float, Load]:
             if numbers(rows_of(load), "latency_us_p99")}
 
 
+def p99_title(rate: float, rows: Sequence[Row]) -> str:
+    """A panel's title, with the error of the clocks that its latencies are differences of."""
+    error = clock_error_ms(rows)
+    return "p99 in ms at {:,.0f} a second{}".format(
+        rate, "" if error is None else ", clocks ±%s" % number(error))
+
+
 def latency_table(rate: float, load: Load) -> Table:
     lines = in_blocks([[scheme]] + [
         [exact(servers)] + latency_texts(sizes[servers]) + [str(len(sizes[servers]))]
@@ -138,7 +145,7 @@ def latency_table(rate: float, load: Load) -> Table:
         rate, ", 99 % of the connections idle" if idle else ""),
         (Column("connections", left=True), *LATENCY_COLUMNS, Column("n")), lines,
         [LATENCY_NOTE + " It includes delays of the servers, which share the machine."]
-        + missing_latencies(rows_of(load)))
+        + clock_notes(rows_of(load)))
 
 
 # ---- the targets ----
@@ -224,7 +231,7 @@ def panels(loads: Loads) -> List[List[Tuple[str, str]]]:
 def figure(loads: Loads) -> Figure:
     drawn = panels(loads)
     titles = ["GB per CPU second, all active", "Bytes per idle connection"] + [
-        "p99 in ms at {:,.0f} a second".format(rate) for rate in timed_rates(loads)]
+        p99_title(rate, rows_of(load)) for rate, load in timed_rates(loads).items()]
     sizes = sorted({size for sizes in loads.active.schemes.values() for size in sizes})
     settings = {"PANELS": len(drawn), "X_MIN": sizes[0] * 0.7, "X_MAX": sizes[-1] * 1.5,
                 "TICS": ", ".join('"%s" %d' % (short_count(size), size) for size in sizes),

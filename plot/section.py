@@ -6,12 +6,12 @@ import re
 from typing import (Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Sized, Tuple,
                     Union)
 
-from rows import Results, Row, is_result, numbers, select, without_latency
+from rows import Results, Row, clock_limited, is_result, numbers, select, without_latency
 from stats import Spread, spread
-from tables import Column, Table, number, span
+from tables import NONE, Column, Table, number, span
 
 LATENCY_COLUMNS = tuple(Column(head, name) for name in ("p50", "p99", "p99.9")
-                        for head in ("median", "min..max"))
+                        for head in ("median", "min..max")) + (Column("clocks"),)
 LATENCY_NOTE = "Latency: from the moment a record was due to be sent until it was processed."
 NOT_RUN_FILE = "not-run.txt"  # lines `SCENARIO: why`
 LEFT_OUT = "Left out"  # begins the one line of a section without results
@@ -109,17 +109,38 @@ def latency_texts(rows: Sequence[Row]) -> List[str]:
     """The cells of LATENCY_COLUMNS, in ms."""
     found = [measured(rows, "latency_us_" + key) for key in ("p50", "p99", "p999")]
     return [text for one in found
-            for text in (number(median_of(one, 1e-3)), range_text(one, 1e-3))]
+            for text in (number(median_of(one, 1e-3)), range_text(one, 1e-3))] + [clock_text(rows)]
 
 
 def latency_notes(rows: Sequence[Row]) -> List[str]:
-    """What the latencies are, and of how many runs there are none, and why."""
-    return [LATENCY_NOTE] + missing_latencies(rows)
+    """What the latencies are, and what the clocks of client and fleet say of them."""
+    return [LATENCY_NOTE] + clock_notes(rows)
 
 
-def missing_latencies(rows: Sequence[Row]) -> List[str]:
-    return ["No latencies of %d of %d runs: %s." % (len(members), len(rows), reason)
-            for reason, members in without_latency(rows).items()]
+def clock_error_ms(rows: Sequence[Row]) -> Optional[float]:
+    """By how much the clocks of client and fleet may differ more than was corrected, at most."""
+    return max((error * 1e-3 for error in numbers(rows, "clock_error_us_max")), default=None)
+
+
+def clock_text(rows: Sequence[Row]) -> str:
+    """The clocks' error in ms, for a cell beside latencies; a star marks clock-limited runs."""
+    error = clock_error_ms(rows)
+    return NONE if error is None else "+-%s%s" % (number(error), " *" * bool(clock_limited(rows)))
+
+
+def clock_notes(rows: Sequence[Row]) -> List[str]:
+    """How well the clocks of client and fleet are known, of which runs that is not well enough,
+    and of which there are no latencies, and why."""
+    said, error, limited = [], clock_error_ms(rows), clock_limited(rows)
+    if error is not None:
+        said.append("Clocks: no latency is more precise than this, the most by which the clocks "
+                    "of client and servers may differ after their measured difference was taken "
+                    "off.")
+    if limited:
+        said.append("* Clock-limited: in %d of %d runs that is over 10 %% of p50." % (
+            len(limited), len(rows)))
+    return said + ["No latencies of %d of %d runs: %s." % (len(members), len(rows), reason)
+                   for reason, members in without_latency(rows).items()]
 
 
 def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:

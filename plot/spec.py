@@ -29,7 +29,7 @@ def cpu_share(row: Row) -> Optional[float]:
 
 
 def scaled(key: str, scale: float) -> Measure:
-    return lambda row: None if row[key] is None else row[key] * scale
+    return lambda row: None if row.get(key) is None else row[key] * scale
 
 
 MEASURES = (
@@ -40,6 +40,7 @@ MEASURES = (
     ("latency p99, ms", scaled("latency_us_p99", 1e-3)),
     ("latency p99.9, ms", scaled("latency_us_p999", 1e-3)),
     ("latency max, ms", scaled("latency_us_max", 1e-3)),
+    ("the clocks' error, ms", scaled("clock_error_us_max", 1e-3)),
     ("client's CPU, % of one CPU", cpu_share),
     ("client's peak memory, MB", scaled("peak_rss_kb", KB_TO_MB)),
 )

@@ -29,7 +29,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 from claim import Claim
 from comparison import (RUNS_MIN, Comparison, Count, Evidence, Level, NotTested, denial_bound,
                         evidence, matching, tails)
-from places import FULL, LOOPBACK, PAPER, PAPERS_MACHINE, link_of, machine_of
+from places import (FULL, LOOPBACK, PAPER, PAPERS_MACHINE, link_asked_of, link_of,
+                    machine_of)
 from ranks import mann_whitney
 from rows import Results, Row, is_result, numbers, grouped
 from stats import holm
@@ -81,8 +82,7 @@ class Verdict(NamedTuple):
 
 def place_of(row: Row) -> Place:
     """A row without the keys ran at full speed over loopback and asked for nothing else."""
-    ran = link_of(row)
-    return Place(machine_of(row), str(row.get("link_asked") or ran), ran,
+    return Place(machine_of(row), link_asked_of(row), link_of(row),
                  str(row.get("link_reason") or ""))
 
 

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import plot_path
 import figures
 import fixtures
+import hosts_fixtures
 import link_fixtures
 import report
 import screens_fixtures
@@ -23,7 +24,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 FAR = dict(link_fixtures.LAN, link="lan100-rtt10", link_asked="lan100-rtt10", link_rtt_ms=10.0)
 LONG = dict(fixtures.RUN, commit="c0ffee1-modified", seed=18446744073709551615, machine=dict(
     fixtures.RUN["machine"], cpu="Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz", cpus=128,
-    memory_kb=1056964608, virtual="yes"))
+    memory_kb=1056964608, virtual="yes"), hosts=[
+        dict(host, host="node-%s.cluster.example.org" % host["host"])
+        for host in hosts_fixtures.recorded(40)])
 SYSTEM = {"os": "Debian GNU/Linux 12 (bookworm) 6.18.44-fc-v669-amd64", "host": "a-long-name.local"}
 
 
@@ -53,6 +56,8 @@ def longest():
     rows += peers_rows() + scale_rows() + test_crossing.apart()
     rows += [row for name in test_level.NAMES for row in test_level.flat(name)]
     rows += screens_fixtures.everything()
+    # Under a scenario of their own: more places would give tables and figures more variants.
+    rows += hosts_fixtures.grid(40, 3, slow=(1, 20, 0.5), scenario="scale-out")
     return [dict(row, order=order, **SYSTEM) for order, row in enumerate(rows, 1)]
 
 
