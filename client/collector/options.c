@@ -126,7 +126,8 @@ static const struct option_spec table[] = {
     {.name = "Servers"},
     {"servers", "N|LIST|@FILE", NULL,
      "N: the ports from --port on at --address, as fanin-servers --count N opens them; "
-     "LIST: host:port,host:port,... ([::1]:port for IPv6); "
+     "LIST: host:port,host:port,... ([::1]:port for IPv6; host:port+N: N servers "
+     "of one process, at ports in a row); "
      "@FILE: the same, on any number of lines; '#' starts a comment.\n"
      "All addresses of a name are tried in turn",
      options_string, AT(servers)},

@@ -78,51 +78,88 @@ static uint32_t add_name(struct servers *servers, const char *host)
     return ++servers->name_count;
 }
 
-/* ---- host:port ------------------------------------------------------------------------------- */
+/* ---- host:port+count ------------------------------------------------------------------------- */
 
-/* Splits "host:port" in place; an IPv6 address is in brackets. Returns the port, or -1. */
-static int entry_split(char *entry, char **host)
+/* What an entry says: `count` servers at ports in a row. */
+struct entry {
+    char *host; /* in the text that was split */
+    unsigned long port, count;
+    bool is_range;
+};
+
+/* A port, and what may follow it: "+count". */
+static bool ports_split(const char *text, struct entry *entry)
 {
-    char *colon = strrchr(entry, ':'), *end;
-    if (colon == NULL || !isdigit((unsigned char)colon[1]))
-        return -1;
+    char *end;
+    entry->count = 1;
+    entry->port = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : 0;
+    if (entry->port < 1 || entry->port > PORT_MAX)
+        return false;
+    entry->is_range = *end == '+';
+    if (entry->is_range)
+        entry->count = isdigit((unsigned char)end[1]) ? strtoul(end + 1, &end, 10) : 0;
+    return *end == '\0' && entry->count >= 1 && entry->count <= PORT_MAX + 1 - entry->port;
+}
+
+/* Splits "host:port" or "host:port+count" in place; an IPv6 address is in brackets. */
+static bool entry_split(char *text, struct entry *entry)
+{
+    char *colon = strrchr(text, ':');
+    if (colon == NULL)
+        return false;
     *colon = '\0';
-    *host = entry;
-    size_t bytes = strlen(entry);
-    if (bytes > 2 && entry[0] == '[' && entry[bytes - 1] == ']') {
-        entry[bytes - 1] = '\0';
-        *host = entry + 1;
-    } else if (bytes == 0 || strpbrk(entry, ":[] \t/\\@\"'<>|;") != NULL) {
-        return -1;
+    entry->host = text;
+    size_t bytes = strlen(text);
+    if (bytes > 2 && text[0] == '[' && text[bytes - 1] == ']') {
+        text[bytes - 1] = '\0';
+        entry->host = text + 1;
+    } else if (bytes == 0 || strpbrk(text, ":[] \t/\\@\"'<>|;") != NULL) {
+        return false;
     }
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    return *end == '\0' && port >= 1 && port <= PORT_MAX ? (int)port : -1;
+    return strchr(entry->host, '+') == NULL && ports_split(colon + 1, entry);
+}
+
+static bool add_range(struct servers *servers, uint32_t count)
+{
+    if (!grow((void **)&servers->ranges, servers->range_count, &servers->range_room,
+              sizeof *servers->ranges))
+        return false;
+    servers->ranges[servers->range_count++] = (struct server_range){servers->count, count};
+    return true;
 }
 
 static int entry_add(struct servers *servers, const char *text, size_t bytes, const char *where,
                      char *why, size_t why_bytes)
 {
-    char entry[ENTRY_BYTES_MAX], *host;
+    char copy[ENTRY_BYTES_MAX];
+    struct entry entry;
     struct net_address address = {.bytes = 0};
     struct server_route route = {.name = 0};
-    int port = -1;
-    if (bytes < sizeof entry) {
-        snprintf(entry, sizeof entry, "%.*s", (int)bytes, text);
-        port = entry_split(entry, &host);
+    bool is_split = false;
+    if (bytes < sizeof copy) {
+        snprintf(copy, sizeof copy, "%.*s", (int)bytes, text);
+        is_split = entry_split(copy, &entry);
     }
-    if (port < 0)
+    if (!is_split)
         return why_write(why, why_bytes,
-                         "%s: '%.*s%s' is not host:port with a port from 1 to %d; commas separate "
-                         "entries",
+                         "%s: '%.*s%s' is not host:port or host:port+count with ports from 1 to "
+                         "%d; commas separate entries",
                          where, bytes < SHOWN_BYTES_MAX ? (int)bytes : SHOWN_BYTES_MAX, text,
                          bytes < SHOWN_BYTES_MAX ? "" : "...", PORT_MAX);
-    if (!net_numeric(host, (uint16_t)port, &address)) {
-        route.port = (uint16_t)port;
-        route.name = add_name(servers, host);
-        if (route.name == 0)
-            return why_write(why, why_bytes, "%s: no memory for the list", where);
+    const bool is_name = !net_numeric(entry.host, (uint16_t)entry.port, &address);
+    if (is_name)
+        route.name = add_name(servers, entry.host);
+    if ((is_name && route.name == 0) ||
+        (entry.is_range && !add_range(servers, (uint32_t)entry.count)))
+        return why_write(why, why_bytes, "%s: no memory for the list", where);
+    for (unsigned long i = 0; i < entry.count; i++) {
+        route.port = (uint16_t)(entry.port + i);
+        if (!is_name)
+            address = net_address_at(&address, 0, route.port);
+        if (servers_add(servers, &address, &route, where, why, why_bytes) != 0)
+            return -1;
     }
-    return servers_add(servers, &address, &route, where, why, why_bytes);
+    return 0;
 }
 
 /* ---- N, LIST, @FILE ------------------------------------------------------------------------- */
@@ -238,7 +275,7 @@ int servers_read(struct servers *servers, const struct collector_options *option
         return -1;
     if (servers->count == 0)
         return why_write(why, why_bytes,
-                         "--servers: takes N, host:port,host:port,... or @FILE, not nothing");
+                         "--servers: takes N, host:port,host:port+count,... or @FILE, not nothing");
     return 0;
 }
 
@@ -250,6 +287,7 @@ void servers_free(struct servers *servers)
         free(servers->names[i].words);
     }
     free(servers->names);
+    free(servers->ranges);
     free(servers->routes);
     free(servers->addresses);
     *servers = (struct servers){0};

@@ -28,13 +28,19 @@ struct server_route {
     uint16_t failed;   /* and how many have failed since the present connect began */
 };
 
+/* "host:port+count" in a list: what one process of devices has opened. */
+struct server_range {
+    uint32_t first, count; /* servers */
+};
+
 struct servers {
     uint32_t count, room;
     struct net_address *addresses; /* by server; NULL: a block that has no name */
     struct server_route *routes;   /* by server; NULL: none has a name. Written by the owner of the
                                       server's connection */
     struct server_name *names;
-    uint32_t route_room, name_count, name_room;
+    struct server_range *ranges; /* in the list's order */
+    uint32_t route_room, name_count, name_room, range_count, range_room;
     bool is_block;            /* ports and addresses in a row: the only name is that of --address */
     struct net_address first; /* of a block */
     uint32_t servers_per_address; /* the same */

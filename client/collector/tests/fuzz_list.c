@@ -13,9 +13,9 @@
 
 enum { WHY_BYTES = 1000, PATH_BYTES = 64 };
 
-/* Counts entries as a person would: what stands between commas and ends of lines, and is not blank
- * or behind a '#'. */
-static uint32_t entries_count(const char *text)
+/* Counts servers as a person would: an entry is what stands between commas and ends of lines, and
+ * is not blank or behind a '#'; each is one server, or as many as it says behind a '+'. */
+static uint32_t servers_count(const char *text)
 {
     uint32_t count = 0;
     bool comment = false, entry = false;
@@ -27,6 +27,8 @@ static uint32_t entries_count(const char *text)
             entry = false;
         else if (!isblank((unsigned char)*at))
             count += !entry, entry = true;
+        if (entry && *at == '+')
+            count += (uint32_t)strtoul(at + 1, NULL, 10) - 1;
     }
     return count;
 }
@@ -44,7 +46,7 @@ int fuzz_input(const uint8_t *data, size_t bytes)
         assert(strstr(why, path + 1) != NULL && strchr(why, '\n') == NULL);
     } else {
         char *text = fuzz_text(data, bytes);
-        assert(servers.count > 0 && servers.count == entries_count(text));
+        assert(servers.count > 0 && servers.count == servers_count(text));
         free(text);
     }
     servers_free(&servers);

@@ -33,7 +33,7 @@ static int servers_end(void **state)
 /* All servers, "127.0.0.1:1 [::1]:2 name:3". */
 static const char *all_servers(void)
 {
-    static char text[4096];
+    static char text[4096 + 65536 * 16];
     char server[SERVER_TEXT_BYTES];
     size_t used = 0;
     text[0] = '\0';
@@ -61,6 +61,11 @@ TEST(servers_are_ports_in_a_row_or_spread_over_addresses_or_a_list, NULL, server
         {{"--servers=127.0.0.9:1,[::1]:65535,name:7"}, 3, "127.0.0.9:1 ", " [::1]:65535 name:7"},
         {{"--servers=127.0.0.9:1, 127.0.0.9:2 ,"}, 2, "127.0.0.9:1 ", " 127.0.0.9:2"},
         {{"--servers=127.0.0.9:1\n127.0.0.9:2\r\n"}, 2, "127.0.0.9:1 ", " 127.0.0.9:2"},
+        {{"--servers=127.0.0.9:7000+3"}, 3, "127.0.0.9:7000 ", " 127.0.0.9:7002"},
+        {{"--servers=127.0.0.9:1+1"}, 1, "127.0.0.9:1", "127.0.0.9:1"},
+        {{"--servers=127.0.0.9:1+65535"}, 65535, "127.0.0.9:1 ", ""},
+        {{"--servers=[::1]:65000+536, name:7+2"}, 538, "[::1]:65000 ", " name:7 name:8"},
+        {{"--servers=name:7,127.0.0.9:1+2,127.0.0.8:1"}, 4, "name:7 127.0.0.9:1 ", " 127.0.0.8:1"},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *const *words = cases[i].options;
@@ -115,6 +120,16 @@ TEST(no_entry_of_a_file_vanishes, NULL, servers_end)
         {FILE_OF(ONE "\n# fine\n127.0.0.1\n"), NULL, 3, "'127.0.0.1' is not host:port"},
         {FILE_OF(ONE " " TWO "\n"), NULL, 1, "commas separate"},
         {FILE_OF(ONE ";" TWO "\n"), NULL, 1, "commas separate"},
+        {FILE_OF("127.0.0.1:1+3, " TWO "+1 # two ranges\n"), ONE " 127.0.0.1:2 127.0.0.1:3 " TWO, 0,
+         NULL},
+        {FILE_OF(ONE "\n" TWO "+0\n"), NULL, 2, "'127.0.0.2:2+0' is not host:port"},
+        {FILE_OF(ONE "\n" TWO "+65535\n"), NULL, 2, "'127.0.0.2:2+65535' is not host:port"},
+        {FILE_OF(ONE "\n" TWO "+\n"), NULL, 2, "host:port+count"},
+        {FILE_OF(ONE "\n" TWO "+-1\n"), NULL, 2, "host:port+count"},
+        {FILE_OF(ONE "\n" TWO "+ 1\n"), NULL, 2, "host:port+count"},
+        {FILE_OF(ONE "\n" TWO "+1+1\n"), NULL, 2, "host:port+count"},
+        {FILE_OF(ONE "\n" TWO "+99999999999999999999\n"), NULL, 2, "host:port+count"},
+        {FILE_OF(ONE "\na+3:5\n"), NULL, 2, "'a+3:5' is not host:port"},
         {FILE_OF(ONE "\n\n" TWO "\0\n" THREE), NULL, 3, "NUL"},
         {FILE_OF("# a comment\0" ONE "\n"), NULL, 1, "NUL"},
         {FILE_OF("# a page\f" ONE "\n"), NULL, 1, "form feed"},
