@@ -5,24 +5,35 @@
  *   FANIN/1 LOGIN <user> <password>\r\n
  *       -> "OK\r\n", or "NO <reason>\r\n" and the connection is closed.
  *   FANIN/1 GO run=<16 hex> frames=<n> size=<min>..<max> rate=<per second> seed=<n>
- *              source=tape|live marker=<hex bytes> [from=<seq>] [ago=<ns>]\r\n
+ *              source=tape|live marker=<hex bytes> [from=<seq>] [ago=<ns>] [hold=0|1]\r\n
  *       -> `frames` frames, back to back. Then the device waits for another line or for the end.
  *          A client that lost its connection goes on: `from` is the first frame that it still
  *          wants (0 when left out), so that frames from..frames-1 are sent, the same ones that a GO
  *          from 0 would have sent; and the stream is one that began `ago` nanoseconds ago (0 when
  *          left out), so that frames keep the moments at which they were due: what was due
  *          meanwhile goes at once, and is late by its stamp.
+ *          With hold=1 the device makes its tape but sends nothing before START for this run; one
+ *          that comes after START begins at once.
  *       -> "NO <reason>\r\n" and close if the line is wrong, a login is wanted and did not come, or
  *          the tape would not fit. A frame never begins with "NO": its first two bytes are digits.
+ *   FANIN/1 START run=<16 hex> in=<ns>\r\n
+ *       -> "OK\r\n", or "NO <reason>\r\n" and close, as for GO.
+ *          All streams of that run in this process that are held begin `in` nanoseconds (at most 60
+ *          seconds) after the line's arrival; the schedule of live frames counts from that moment.
+ *          The first START of a run counts; later ones are answered and change nothing.
+ *          A run that the process does not know yet is started, too; it lasts as for STATS.
  *   FANIN/1 STATS run=<16 hex>\r\n
  *       -> "STATS run=<16 hex> process=<16 hex> connections=<n> frames=<n> bytes=<n> faults=<n>
- *              cpu_ns=<n>\r\n"
+ *              cpu_ns=<n> first_ns=<n> last_ns=<n>\r\n"
  *          What all devices of the process have handed to their kernel for that run (frame bytes
  *          only, faults' bytes included), how many connections asked for it, how many faults the
  *          devices committed on them after GO, and the CPU time that the process took while it was
  *          sending frames of that run. Of a run that the process does not know: zeros.
- *          A run lasts as long as a connection is open that has sent GO or STATS for it last; the
- *          process remembers it until then, and the last 64 that have ended.
+ *          first_ns and last_ns: the wall clock, as for TIME, when the first and the last stream of
+ *          the run began; 0: none has. A GO with `from` or `ago` above 0 goes on with a stream and
+ *          does not count.
+ *          A run lasts as long as a connection is open that has sent GO, START or STATS for it
+ *          last; the process remembers it until then, and the last 64 that have ended.
  *          `process` is a number that the process chose at its start: another one says that the
  *          devices were started anew, and that what they sent before is forgotten.
  *   FANIN/1 TIME\r\n
@@ -72,6 +83,7 @@ enum {
 #define PROTOCOL_TAPE_BYTES_MAX (UINT64_C(1) << 40) /* most that a fleet can be told to hold */
 
 #define PROTOCOL_AGO_NS_MAX UINT64_C(1000000000000000000) /* 31 years */
+#define PROTOCOL_IN_NS_MAX  UINT64_C(60000000000)         /* of a START: 60 s */
 
 struct protocol_marker {
     uint8_t bytes[PROTOCOL_MARKER_BYTES_MAX];
@@ -90,10 +102,12 @@ struct protocol_go {
     struct protocol_marker marker;
     uint64_t from;   /* the first frame wanted, below `frames` */
     uint64_t ago_ns; /* how long ago the stream began, at most PROTOCOL_AGO_NS_MAX */
+    bool hold;       /* nothing is sent before START */
 };
 
 struct protocol_stats {
     uint64_t run, process, connections, frames, bytes, faults, cpu_ns;
+    uint64_t first_ns, last_ns; /* wall clock; 0: no stream has begun */
 };
 
 /* Lines. Writers return the line's length (with \r\n) or -1 if it does not fit `line_bytes` (or,
@@ -101,16 +115,24 @@ struct protocol_stats {
  * without its \r\n, NUL-terminated; they return NULL, or a constant text of what is wrong. */
 int protocol_write_go(const struct protocol_go *go, char *line, size_t line_bytes);
 int protocol_write_login(const char *user, const char *password, char *line, size_t line_bytes);
+int protocol_write_start(uint64_t run, uint64_t in_ns, char *line, size_t line_bytes);
 int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes);
 int protocol_write_stats(const struct protocol_stats *stats, char *line, size_t line_bytes);
 int protocol_write_time_request(char *line, size_t line_bytes);
 int protocol_write_time(uint64_t wall_ns, char *line, size_t line_bytes);
 
-enum protocol_request_kind { PROTOCOL_LOGIN, PROTOCOL_GO, PROTOCOL_STATS, PROTOCOL_TIME };
+enum protocol_request_kind {
+    PROTOCOL_LOGIN,
+    PROTOCOL_GO,
+    PROTOCOL_START,
+    PROTOCOL_STATS,
+    PROTOCOL_TIME,
+};
 
 struct protocol_request {
     enum protocol_request_kind kind;
-    struct protocol_go go; /* GO; for STATS only go.run */
+    struct protocol_go go; /* GO; for START and STATS only go.run */
+    uint64_t in_ns; /* START: how long after the line's arrival, at most PROTOCOL_IN_NS_MAX */
     char user[PROTOCOL_NAME_BYTES_MAX + 1], password[PROTOCOL_NAME_BYTES_MAX + 1]; /* LOGIN */
 };
 

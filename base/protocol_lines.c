@@ -19,7 +19,7 @@ static const char hex_digits[] = "0123456789abcdef";
 
 /* ---- the fields of the lines ---- */
 
-enum kind { ID, WHOLE, SIZES, RATE, SOURCE, MARKER };
+enum kind { ID, WHOLE, SIZES, RATE, SOURCE, MARKER, FLAG };
 
 /* A field "name=value" of a line, and where its value lies. */
 struct field {
@@ -51,10 +51,18 @@ static const struct field go_fields[] = {
     {FIELD("from", "a whole number from 0 to 99999999"), WHOLE, GO(from), 0,
      PROTOCOL_FRAMES_MAX - 1, true},
     {FIELD("ago", "nanoseconds, at most 10^18"), WHOLE, GO(ago_ns), 0, PROTOCOL_AGO_NS_MAX, true},
+    {FIELD("hold", "0 or 1"), FLAG, GO(hold), 0, 0, true},
+};
+
+static const struct field start_fields[] = {
+    {FIELD("run", HEX_16), ID, offsetof(struct protocol_request, go.run), 0, 0, false},
+    {FIELD("in", "nanoseconds, at most 60000000000"), WHOLE,
+     offsetof(struct protocol_request, in_ns), 0, PROTOCOL_IN_NS_MAX, false},
 };
 
 _Static_assert(GO(size_max) == GO(size_min) + sizeof(uint32_t), "SIZES are two numbers in a row");
 _Static_assert(PROTOCOL_FRAMES_MAX == 100000000, "the text for frames says so");
+_Static_assert(PROTOCOL_IN_NS_MAX == 60000000000, "the text for in says so");
 _Static_assert(PROTOCOL_FRAME_BYTES_MIN == 65, "the text for size says so");
 _Static_assert(PROTOCOL_FRAME_BYTES_MAX == 67108864, "the text for size says so");
 
@@ -66,12 +74,15 @@ static const struct field stats_fields[] = {
     {FIELD("bytes", COUNT), WHOLE, STATS(bytes), 0, UINT64_MAX, false},
     {FIELD("faults", COUNT), WHOLE, STATS(faults), 0, UINT64_MAX, false},
     {FIELD("cpu_ns", COUNT), WHOLE, STATS(cpu_ns), 0, UINT64_MAX, false},
+    {FIELD("first_ns", COUNT), WHOLE, STATS(first_ns), 0, UINT64_MAX, false},
+    {FIELD("last_ns", COUNT), WHOLE, STATS(last_ns), 0, UINT64_MAX, false},
 };
 
 static const struct field time_field = {FIELD("wall_ns", COUNT), WHOLE, 0, 0, UINT64_MAX, false};
 
 enum {
     GO_FIELDS = sizeof go_fields / sizeof *go_fields,
+    START_FIELDS = sizeof start_fields / sizeof *start_fields,
     STATS_FIELDS = sizeof stats_fields / sizeof *stats_fields,
 };
 
@@ -110,6 +121,9 @@ static void value_write(enum kind kind, const void *value, char text[VALUE_BYTES
     case MARKER:
         for (unsigned i = 0; i < marker->count; i++)
             snprintf(text + 2 * i, 3, "%02x", marker->bytes[i]);
+        break;
+    case FLAG:
+        strcpy(text, *(const bool *)value ? "1" : "0");
     }
 }
 
@@ -138,6 +152,13 @@ int protocol_write_go(const struct protocol_go *go, char *line, size_t line_byte
     assert(go->marker.count >= 1 && go->marker.count <= PROTOCOL_MARKER_BYTES_MAX);
     assert(go->from < go->frames || go->from == 0);
     return fields_write(greeting, "GO", go_fields, GO_FIELDS, go, line, line_bytes);
+}
+
+int protocol_write_start(uint64_t run, uint64_t in_ns, char *line, size_t line_bytes)
+{
+    const struct protocol_request request = {.go.run = run, .in_ns = in_ns};
+    assert(in_ns <= PROTOCOL_IN_NS_MAX);
+    return fields_write(greeting, "START", start_fields, START_FIELDS, &request, line, line_bytes);
 }
 
 int protocol_write_stats_request(uint64_t run, char *line, size_t line_bytes)
@@ -242,6 +263,9 @@ static bool value_read(const struct field *field, char *text, void *value)
         return strcmp(text, "live") == 0 || strcmp(text, "tape") == 0;
     case MARKER:
         return marker_read(text, value);
+    case FLAG:
+        *(bool *)value = strcmp(text, "1") == 0;
+        return strcmp(text, "0") == 0 || strcmp(text, "1") == 0;
     }
     return false;
 }
@@ -319,6 +343,10 @@ const char *protocol_read_request(const char *line, struct protocol_request *req
         return wrong == NULL && request->go.from >= request->go.frames ? "from is not below frames"
                                                                        : wrong;
     }
+    if ((rest = skip(text, "START ")) != NULL) {
+        request->kind = PROTOCOL_START;
+        return fields_read(start_fields, START_FIELDS, rest, request);
+    }
     if ((rest = skip(text, "STATS ")) != NULL) {
         request->kind = PROTOCOL_STATS;
         return fields_read(go_fields, 1, rest, &request->go);
@@ -327,7 +355,7 @@ const char *protocol_read_request(const char *line, struct protocol_request *req
         request->kind = PROTOCOL_TIME;
         return NULL;
     }
-    return "only LOGIN, GO, STATS and TIME are known";
+    return "only LOGIN, GO, START, STATS and TIME are known";
 }
 
 const char *protocol_read_stats(const char *line, struct protocol_stats *stats)

@@ -247,6 +247,8 @@ static void request_serve(struct connection *connection, const char *line)
         serve_login(connection, &request);
     else if (request.kind == PROTOCOL_GO)
         serve_go(connection, &request.go);
+    else if (request.kind == PROTOCOL_START)
+        answer_no(connection, "START yet");
     else if (request.kind == PROTOCOL_STATS)
         serve_stats(connection, request.go.run);
     else

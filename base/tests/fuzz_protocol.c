@@ -33,12 +33,19 @@ static void request_check(const struct protocol_request *request)
         assert(again.go.frames == request->go.frames && again.go.run == request->go.run);
         assert(again.go.size_max == request->go.size_max && again.go.rate == request->go.rate);
         assert(again.go.from == request->go.from && again.go.ago_ns == request->go.ago_ns);
+        assert(again.go.hold == request->go.hold);
         break;
     case PROTOCOL_LOGIN:
         bytes = protocol_write_login(request->user, request->password, line, sizeof line);
         assert(protocol_read_request(line_end(line, bytes), &again) == NULL);
         assert(strcmp(again.user, request->user) == 0);
         assert(strcmp(again.password, request->password) == 0);
+        break;
+    case PROTOCOL_START:
+        assert(request->in_ns <= PROTOCOL_IN_NS_MAX);
+        bytes = protocol_write_start(request->go.run, request->in_ns, line, sizeof line);
+        assert(protocol_read_request(line_end(line, bytes), &again) == NULL);
+        assert(again.go.run == request->go.run && again.in_ns == request->in_ns);
         break;
     case PROTOCOL_STATS:
         bytes = protocol_write_stats_request(request->go.run, line, sizeof line);

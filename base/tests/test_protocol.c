@@ -237,6 +237,7 @@ TEST(test_go_reads_back)
             .marker = marker_of("\0\r\n\xff", i % 4 + 1),
             .from = i % 4 == 1 ? PROTOCOL_FRAMES_MAX - 1 : 0,
             .ago_ns = i % 3 == 1 ? PROTOCOL_AGO_NS_MAX : 0,
+            .hold = i % 3 == 1,
         };
         struct protocol_request request;
         cut_line_end(line, protocol_write_go(&go, line, sizeof line));
@@ -248,6 +249,7 @@ TEST(test_go_reads_back)
         assert_int_equal(request.go.size_max, go.size_max);
         assert_int_equal(request.go.source, go.source);
         assert_true(request.go.from == go.from && request.go.ago_ns == go.ago_ns);
+        assert_int_equal(request.go.hold, go.hold);
         assert_int_equal(request.go.marker.count, go.marker.count);
         assert_memory_equal(request.go.marker.bytes, go.marker.bytes, go.marker.count);
     }
@@ -270,7 +272,7 @@ TEST(test_go_fields_in_any_order)
 
 /* Each line is GO_LINE with one thing replaced. */
 static const struct {
-    const char *old, *new[15];
+    const char *old, *new[19];
 } spoilt[] = {
     {"FANIN/1", {"FANIN/2"}},
     {"FANIN/1 GO", {"FANIN/1 go", "FANIN/1  GO"}},
@@ -282,7 +284,8 @@ static const struct {
       "frames=", "frames=99999999999999999999", "frames=10 frames=10", "frames=10 more=1",
       "frames=0000000000000000000000000000000000000000000000000000000000000000000001",
       "frames=10 from=10", "frames=10 from=-1", "frames=10 from=1 from=1",
-      "frames=10 from=", "frames=10 ago=1000000000000000001"}},
+      "frames=10 from=", "frames=10 ago=1000000000000000001", "frames=10 hold=2",
+      "frames=10 hold=", "frames=10 hold=01", "frames=10 hold=1 hold=1"}},
     {"size=256..1000",
      {"size=256", "size=1000..256", "size=64..1000", "size=256..67108865", "size=256...1000",
       "size=..1000", "size=00000000000000000000000000256..1000"}},
@@ -334,9 +337,32 @@ TEST(test_login)
         assert_non_null(protocol_read_request(bad[i], &request));
 }
 
+TEST(test_start)
+{
+    const uint64_t times_ns[] = {0, 1, PROTOCOL_IN_NS_MAX};
+    struct protocol_request request;
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    for (size_t i = 0; i < COUNT(times_ns); i++) {
+        cut_line_end(line, protocol_write_start(0xabc + i, times_ns[i], line, sizeof line));
+        assert_null(protocol_read_request(line, &request));
+        assert_int_equal(request.kind, PROTOCOL_START);
+        assert_true(request.go.run == 0xabc + i && request.in_ns == times_ns[i]);
+    }
+    assert_null(protocol_read_request("FANIN/1 START in=5 run=00000000000000ff", &request));
+    const char *bad[] = {"FANIN/1 START run=00000000000000ff",
+                         "FANIN/1 START in=5",
+                         "FANIN/1 START run=00000000000000ff in=60000000001",
+                         "FANIN/1 START run=00000000000000ff in=-1",
+                         "FANIN/1 START run=ff in=5",
+                         "FANIN/1 START run=00000000000000ff in=5 in=5",
+                         "FANIN/1 START run=00000000000000ff in=5 hold=1"};
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_non_null(protocol_read_request(bad[i], &request));
+}
+
 TEST(test_stats)
 {
-    struct protocol_stats stats = {1, 2, 200, 3, UINT64_MAX, 5, 6}, back;
+    struct protocol_stats stats = {1, 2, 200, 3, UINT64_MAX, 5, 6, UINT64_MAX, 8}, back;
     struct protocol_request request;
     char line[PROTOCOL_LINE_BYTES_MAX];
     cut_line_end(line, protocol_write_stats_request(0xabc, line, sizeof line));
@@ -382,6 +408,7 @@ TEST(test_lines_that_do_not_fit)
     assert_int_equal(protocol_write_go(&go, line, (size_t)bytes + 1), bytes);
     assert_int_equal(protocol_write_go(&go, line, (size_t)bytes), -1);
     assert_int_equal(protocol_write_login("user", "password", line, 10), -1);
+    assert_int_equal(protocol_write_start(1, 1, line, 10), -1);
     assert_int_equal(protocol_write_stats_request(1, line, 10), -1);
     assert_int_equal(protocol_write_stats(&stats, line, 10), -1);
     assert_int_equal(protocol_write_time_request(line, 10), -1);
