@@ -32,6 +32,7 @@ import page
 import peers
 import predicted
 import scale
+import screen_targets
 import screens
 import spec
 import stages
@@ -50,9 +51,9 @@ from texts import WrongFile
 PROGRAM = "plot/report.py"
 SECTIONS = (predicted.build, claims.build, table1.build, connect.build, table2.build, wire.build,
             table3.build, level.build, crossing.build, spec.build, screens.build,
-            screens.build_remote, many_screens.build, viewers.build, peers.build, scale.build,
-            stages.build, hosts.build, claims.build_evidence, attribution.build,
-            order.build)
+            screens.build_remote, many_screens.build, viewers.build, screen_targets.build,
+            peers.build, scale.build, stages.build, hosts.build, claims.build_evidence,
+            attribution.build, order.build)
 
 # ---- the command ----
 

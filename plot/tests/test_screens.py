@@ -1,6 +1,7 @@
 """Paper B's tables, figures and verdicts from made-up rows."""
 
 import os
+import re
 import unittest
 
 import plot_path
@@ -8,6 +9,7 @@ import claims
 import fixtures
 import many_screens
 import rows
+import screen_targets
 import screens
 import screens_fixtures
 import terminal
@@ -123,16 +125,33 @@ class Sections(Folder):
         self.assertIn("1.47 (1.47) times what the wire takes", text)
         self.assertIn("reached", text)
 
-    def test_viewers_and_their_targets(self):
-        text = said(viewers.build(results(viewer_rows())))
-        self.assertRegex(text, r"typing p95 +monitor / best peer +1\.[01]\d .* 5 +<= 1.25 +reached")
+    def test_all_targets_are_in_one_table(self):
+        text = said(screen_targets.build(results(viewer_rows() + many_rows())))
+        self.assertEqual(len(re.findall(r" <= \d", text)), len(screen_targets.LINES) + 1)
+        self.assertRegex(text, r"typing p95 +monitor / best peer +lan100 +1\.[01]\d .* 5 +<= 1.25 "
+                         r"+reached")
         self.assertRegex(text, r"typing p95 +ours / x11vnc tuned .* 5 +<= 0.6 +reached")
-        self.assertRegex(text, r"CPU an update, 200 .* 0\.[67]\d .* 5 +<= 0.75 +reached")
+        self.assertRegex(text, r"CPU/update, 200 .* 0\.[67]\d .* 5 +<= 0.75 +reached")
         self.assertRegex(text, r"key p95 .* <= 0.25 +MISSED")
+        self.assertRegex(text, r"full link, p95 .* 1\.47 .* 5 +<= 2 +reached")
+        self.assertNotIn("not measured", text)
+
+    def test_a_target_without_rows_is_not_measured(self):
+        text = said(screen_targets.build(results(many_rows())))
+        self.assertEqual(text.count("not measured"), len(screen_targets.LINES))
+        without = [row for row in viewer_rows() if "x11vnc-tuned" not in row["fleet"]]
+        text = said(screen_targets.build(results(without)))
+        self.assertRegex(text, r"typing p95 +ours / x11vnc tuned +lan100 .* 0 .* not measured")
+        self.assertRegex(text, r"full link, p95 .* - .* 0 .* not measured")
+        self.assertEqual(text.count("not measured"), 3)
+
+    def test_viewers(self):
+        text = said(viewers.build(results(viewer_rows())))
+        self.assertEqual(text.count("Xtigervnc  "), 3)
 
     def test_what_was_not_run_says_why(self):
         fixtures.write_folder(self.folder, fixtures.everything())
-        for module in (screens, many_screens, viewers):
+        for module in (screens, many_screens, viewers, screen_targets):
             section = module.build(rows.load(self.folder))
             self.assertTrue(section.is_left_out)
             self.assertIn("no row of scenario", said(section))
