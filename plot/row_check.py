@@ -58,6 +58,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+def fill(row: Row, keys: Iterable[Key]) -> None:
+    """What the row lacks and may be null is null: its program was older than the key."""
+    for key in keys:
+        if key.null:
+            row.setdefault(key.name, None)
+
+
 # ---- the whole row ----
 
 
@@ -139,7 +146,9 @@ def is_of_screens(row: Row) -> bool:
 
 
 def wrong_client(row: Row) -> Optional[str]:
-    """What is wrong with the keys that its program wrote, in words; None if nothing is."""
+    """What is wrong with the keys that its program wrote, in words; None if nothing is. Those that
+    an older program lacks are null from now on."""
+    fill(row, SCREEN_KEYS if is_of_screens(row) else CLIENT_KEYS)
     if is_of_screens(row):
         return wrong_key(row, SCREEN_KEYS) or screen_contradiction(row)
     return wrong_key(row, CLIENT_KEYS) or contradiction(row) or processes_contradiction(row)
@@ -153,6 +162,7 @@ def wrong_row(row: Any) -> Optional[str]:
         return "schema is %s: this report reads schema %d" % (shown(row.get("schema")), SCHEMA)
     if row.get("status") not in STATUSES:
         return "`status` is %s: must be %s" % (shown(row.get("status")), ", ".join(STATUSES))
+    fill(row, SWEEP_KEYS)
     why = wrong_key(row, SWEEP_KEYS) or hosts_contradiction(row)
     if why or row["status"] != "ok":
         return why
