@@ -130,6 +130,9 @@ ROW_OPTION(count, flood_frames, "frames", "",
            "of the first server, from a tape and without a rate, beside the others' rate "
            "(`--flood`; 0: it is as they are). Latencies are the other servers'")
 ROW_OPTION(choice, source, "", "", "`tape` or `live`")
+ROW_OPTION(choice, start, "", "",
+           "`each`: a server sends once it is asked; `together`: all hold until the last one is "
+           "asked, and then start at the same time")
 ROW_OPTION(count, seed, "", "", "of frame lengths and payloads")
 ROW_OPTION(choice, verify, "", "", "what was checked of each frame: `full`, `header` or `none`")
 ROW_RESULT(text, login, "", "no login", "user name of the login")
@@ -239,9 +242,22 @@ ROW_RESULT(line, latency_reason, "", "",
            "why the clocks of client and fleet allow no latencies (see below); \"\" otherwise")
 ROW_RESULT(count, negative_latencies, "frames", "source is not live, or servers are not ours",
            "that by the clocks came before they were sent; in no quantile")
-ROW_RESULT(integer, clock_offset_ns_before, "ns",
-           "source is not live, or the fleet cannot be asked",
-           "the fleet's wall clock less the client's, asked before and after the run")
+ROW_RESULT(number, clock_offset_us_max, "us",
+           "source is not live, or no clock of the fleet is known",
+           "by how much latencies of the process whose clock is furthest off were corrected, ahead "
+           "or behind; 0: that has this computer's clock")
+ROW_RESULT(number, clock_error_us_max, "us",
+           "source is not live, or the clock of a process is not known",
+           "how far off corrected latencies may be, of the process where that is worst: half the "
+           "least round trip of its questions, and what its clock moved during the run; 0: all "
+           "have this computer's clock")
+ROW_RESULT(flag, clock_limited, "", "",
+           "clock_error_us_max is over 10 % of latency_us_p50, or not known, or latencies were "
+           "negative within it: the clocks limit what latencies say")
+ROW_RESULT(
+    integer, clock_offset_ns_before, "ns", "source is not live, or the fleet cannot be asked",
+    "the wall clock of the process that is furthest off, less the client's, asked before and "
+    "after the run")
 ROW_RESULT(integer, clock_offset_ns_after, "ns", "source is not live, or the fleet cannot be asked",
            "")
 ROW_RESULT(count, clock_offset_ns_error, "ns", "source is not live, or the fleet cannot be asked",
@@ -312,11 +328,22 @@ ROW_RESULT(
     "of them, by error (`reset`, `truncated`, `bad-check`, `stalled`, `request-refused`, ...)")
 ROW_RESULT(line, refusal, "", "",
            "the first server that refused a login or a request, and what it said; \"\" if none did")
+ROW_RESULT(count, processes, "", "the fleet cannot be asked",
+           "of servers that said what they sent: a range of the list is one, others are told apart "
+           "by what they answer")
+ROW_RESULT(time, start_spread_us, "us",
+           "the fleet cannot be asked, or a clock of several is not known",
+           "from the first server's begin to the last one's, by the clocks of their processes "
+           "(corrected, where there are several)")
+ROW_RESULT(tally, host_us, "us", "",
+           "by address of a process: from the first frame byte to the last of its servers' frames; "
+           "of several processes only. The slowest ones, where there are more than fit: then "
+           "`others` is the slowest of the rest")
 ROW_RESULT(count, server_bytes, "bytes", "the fleet cannot be asked",
            "what the fleet says it sent in this run")
 ROW_RESULT(count, server_frames, "frames", "the fleet cannot be asked", "the same in frames")
 ROW_RESULT(number, server_cpu_s, "s", "the fleet cannot be asked",
-           "CPU time of the fleet's process while it was sending the run's frames")
+           "CPU time of the fleet's processes while they were sending the run's frames")
 ROW_RESULT(
     text, bottleneck, "", "",
     "`link`, `cpu-quota`, `client`, `servers`, `offered-load` or `unclear` (see below); \"\" if "

@@ -69,6 +69,8 @@ void latency_move(struct latency *into, struct latency *from)
         into->max_ns = from->max_ns;
     into->count += from->count;
     into->negative += from->negative;
+    if (from->negative_ns_max > into->negative_ns_max)
+        into->negative_ns_max = from->negative_ns_max;
     latency_free(from);
 }
 

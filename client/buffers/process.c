@@ -179,14 +179,18 @@ static enum frame_error judge(const struct processor *processor, const struct st
 }
 
 /* By the clocks of two machines a frame may come before it was sent. That is no latency. */
-static enum frame_error add_latency(struct latency *latency, uint64_t sent_ns)
+static enum frame_error add_latency(struct latency *latency, uint64_t sent_ns,
+                                    int64_t clock_ahead_ns)
 {
-    const uint64_t now_ns = os_wall_ns();
-    if (now_ns < sent_ns) {
+    const int64_t latency_ns = (int64_t)(os_wall_ns() - sent_ns) + clock_ahead_ns;
+    if (latency_ns < 0) {
+        const uint64_t early_ns = (uint64_t)-latency_ns;
         latency->negative++;
+        if (early_ns > latency->negative_ns_max)
+            latency->negative_ns_max = early_ns;
         return FRAME_OK;
     }
-    return latency_add(latency, now_ns - sent_ns) == 0 ? FRAME_OK : FRAME_NO_MEMORY;
+    return latency_add(latency, (uint64_t)latency_ns) == 0 ? FRAME_OK : FRAME_NO_MEMORY;
 }
 
 /* What a frame costs beside its bytes. A stream that finishes leaves no debt. */
@@ -203,7 +207,7 @@ static enum frame_error count_frame(struct processor *processor, struct stream *
 {
     enum frame_error error = FRAME_OK;
     if (processor->config->live && sent_ns != 0)
-        error = add_latency(&processor->latency, sent_ns);
+        error = add_latency(&processor->latency, sent_ns, stream->goal->clock_ahead_ns);
     if (error != FRAME_OK)
         return error;
     stream->processed_frames++;

@@ -37,6 +37,7 @@ struct latency_octave;
 struct latency {
     uint64_t count, min_ns, max_ns;
     uint64_t negative; /* frames that by the clocks came before they were sent; not in `count` */
+    uint64_t negative_ns_max; /* by how much, at most */
     struct latency_octave *octaves[LATENCY_OCTAVES];
 };
 

@@ -44,6 +44,9 @@ struct waiter {
 struct stream_goal {
     uint64_t frames; /* UINT64_MAX: not known */
     uint64_t bytes;  /* sum of their lengths; UINT64_MAX: not known */
+    /* By how much the server's clock is ahead of this computer's: latencies are corrected by it.
+     * Set before the first frame comes. */
+    int64_t clock_ahead_ns;
 };
 
 /* One server's stream. A scheme's own state of a stream starts with this one. There may be very

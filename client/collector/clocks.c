@@ -1,15 +1,23 @@
 /* Compares the clocks of client and fleet. */
 #include "client/collector/clocks.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <math.h>
+#include <string.h>
 
 #include "base/net.h"
 #include "base/os.h"
 #include "base/protocol.h"
 
 enum {
-    ASKED_TIMES = 3,    /* one of them is likely to meet no busy processor */
-    SLEWED_PART = 2000, /* of a second: 500 us, the most that NTP slews a clock in it */
+    ASKED_TIMES = 64,    /* one of them is likely to meet no busy processor */
+    ASKED_TIMES_MIN = 3, /* also where they take longer than: */
+    ASKED_MS_MAX = 250,
+    INTERRUPTED_MS = 100, /* patience after Ctrl-C */
+    SPIN_US = 200,        /* an answer is awaited so long without sleep, which costs 50 us */
+    SLEWED_PART = 2000,   /* of a second: 500 us, the most that NTP slews a clock in it */
+    LIMITED_PERCENT = 10, /* of the median: a larger error limits what latencies say */
 };
 
 /* ---- the fleet's clock ----------------------------------------------------------------------- */
@@ -22,19 +30,48 @@ void clock_offset_take(struct clock_offset *offset, uint64_t asked_ns, uint64_t 
     if (answered_ns < asked_ns)
         return; /* the clock here was set meanwhile */
     if (!offset->known || fleet.max_ns - fleet.min_ns < offset->fleet.max_ns - offset->fleet.min_ns)
-        *offset = (struct clock_offset){.known = true, .fleet = fleet};
+        *offset = (struct clock_offset){.known = true, .asked_ns = os_now_ns(), .fleet = fleet};
+}
+
+/* The answer, which is all that comes on this connection. 0, or a negative errno value. */
+static int read_answer(cp_handle handle, char line[PROTOCOL_LINE_BYTES_MAX], uint64_t timeout_ns)
+{
+    const uint64_t began_ns = os_now_ns();
+    for (size_t used = 0; used + 1 < PROTOCOL_LINE_BYTES_MAX;) {
+        const int64_t bytes = net_receive(handle, line + used, PROTOCOL_LINE_BYTES_MAX - 1 - used);
+        const uint64_t gone_ns = os_now_ns() - began_ns;
+        if (bytes == -EAGAIN && gone_ns >= timeout_ns)
+            return -ETIMEDOUT;
+        if (bytes == -EAGAIN && gone_ns >= SPIN_US * UINT64_C(1000))
+            net_wait(handle, NET_READABLE, os_slice_ns(timeout_ns - gone_ns));
+        if (bytes <= 0 && bytes != -EAGAIN)
+            return bytes == 0 ? -ENOTCONN : (int)bytes;
+        used += bytes > 0 ? (size_t)bytes : 0;
+        line[used] = '\0';
+        if (used >= 2 && strcmp(line + used - 2, "\r\n") == 0) {
+            line[used - 2] = '\0';
+            return 0;
+        }
+        if (os_interrupted() && gone_ns >= INTERRUPTED_MS * (uint64_t)OS_NS_PER_MS)
+            return -ECANCELED;
+    }
+    return -EINVAL;
 }
 
 bool clocks_ask(struct clock_offset *offset, cp_handle handle, uint64_t timeout_ns)
 {
+    const uint64_t began_ns = os_now_ns();
     *offset = (struct clock_offset){.known = false};
-    for (unsigned i = 0; i < ASKED_TIMES; i++) {
+    for (unsigned i = 0;
+         i < ASKED_TIMES &&
+         (i < ASKED_TIMES_MIN || os_now_ns() - began_ns < ASKED_MS_MAX * (uint64_t)OS_NS_PER_MS);
+         i++) {
         char line[PROTOCOL_LINE_BYTES_MAX];
         uint64_t there_ns;
         const int bytes = protocol_write_time_request(line, sizeof line);
         const uint64_t asked_ns = os_wall_ns();
         if (net_send_all(handle, line, (size_t)bytes, timeout_ns) != 0 ||
-            net_read_line(handle, line, sizeof line, timeout_ns) != 0)
+            read_answer(handle, line, timeout_ns) != 0)
             return false;
         const uint64_t answered_ns = os_wall_ns();
         if (protocol_read_time(line, &there_ns) != NULL)
@@ -62,7 +99,7 @@ void clocks_watch(struct clocks *clocks)
     clock_watch_look(&clocks->own, os_now_ns(), wall);
 }
 
-/* ---- the row --------------------------------------------------------------------------------- */
+/* ---- one process ----------------------------------------------------------------------------- */
 
 static int64_t middle_ns(const struct clock_offset *offset)
 {
@@ -85,6 +122,70 @@ static bool is_offset(const struct clock_offset *offset)
     return offset->known && os_distance_gap_ns(offset->fleet, (struct os_distance){0, 0}) > 0;
 }
 
+/* Nothing that was learnt of the clock contradicts that it is this computer's own. */
+static bool is_own(const struct clock_pair *pair)
+{
+    return pair->is_here && !is_offset(&pair->before) && !is_offset(&pair->after);
+}
+
+int64_t clock_correction_ns(const struct clock_pair *pair)
+{
+    const bool is_same = pair->is_here && !is_offset(&pair->before);
+    return pair->before.known && !is_same ? middle_ns(&pair->before) : 0;
+}
+
+/* ---- all processes --------------------------------------------------------------------------- */
+
+static int64_t moved_ns(const struct clock_pair *pair)
+{
+    const bool both = pair->before.known && pair->after.known;
+    return both && !is_own(pair) ? middle_ns(&pair->after) - middle_ns(&pair->before) : 0;
+}
+
+/* Farther than a clock is slewed. */
+static bool has_jumped(const struct clock_pair *pair)
+{
+    const struct clock_offset *before = &pair->before, *after = &pair->after;
+    return before->known && after->known &&
+           os_distance_gap_ns(before->fleet, after->fleet) >
+               (after->asked_ns - before->asked_ns) / SLEWED_PART;
+}
+
+/* How far off corrected latencies may be. */
+static uint64_t pair_error_ns(const struct clock_pair *pair)
+{
+    if (is_own(pair))
+        return 0;
+    const uint64_t before_ns = pair->before.known ? error_ns(&pair->before) : 0;
+    const uint64_t after_ns =
+        pair->after.known ? error_ns(&pair->after) + magnitude(moved_ns(pair)) : 0;
+    return before_ns > after_ns ? before_ns : after_ns;
+}
+
+static int64_t furthest_ns(const struct clock_pair *pair)
+{
+    return middle_ns(pair->before.known ? &pair->before : &pair->after);
+}
+
+void clocks_take(struct clocks *clocks, const struct clock_pair *pair)
+{
+    if (!pair->before.known && !pair->after.known) {
+        clocks->unknown = true;
+        clocks->unknown_afar = clocks->unknown_afar || !pair->is_here;
+        return;
+    }
+    if (!clocks->any || magnitude(furthest_ns(pair)) > magnitude(furthest_ns(&clocks->furthest)))
+        clocks->furthest = *pair;
+    clocks->any = true;
+    if (has_jumped(pair) && magnitude(moved_ns(pair)) > magnitude(clocks->moved_ns))
+        clocks->moved_ns = moved_ns(pair);
+    clocks->uncorrected = clocks->uncorrected || (!pair->before.known && is_offset(&pair->after));
+    if (pair_error_ns(pair) > clocks->error_ns)
+        clocks->error_ns = pair_error_ns(pair);
+}
+
+/* ---- the row --------------------------------------------------------------------------------- */
+
 struct duration {
     char text[32];
 };
@@ -102,44 +203,52 @@ static void reason_of_offset(struct row *row, const struct clock_offset *offset)
 {
     const int64_t ns = middle_ns(offset);
     snprintf(row->latency_reason, sizeof row->latency_reason,
-             "the fleet's clock is %s %s this computer's (+-%s): synchronise them",
+             "the fleet's clock is %s %s this computer's (+-%s), and was not known before the run",
              shown(magnitude(ns)).text, ns < 0 ? "behind" : "ahead of",
              shown(error_ns(offset)).text);
 }
 
-static bool is_apart(const struct clock_offset *before, const struct clock_offset *after)
+static void reason_find(struct row *row, const struct clocks *clocks, uint64_t negative_ns_max)
 {
-    return before->known && after->known && os_distance_gap_ns(before->fleet, after->fleet) > 0;
-}
-
-static void reason_find(struct row *row, const struct clocks *clocks)
-{
-    const struct clock_offset *before = &clocks->before, *after = &clocks->after;
+    const bool corrected = clocks->any && !clocks->unknown;
     if (clocks->own.step_ns > 0)
         snprintf(row->latency_reason, sizeof row->latency_reason,
                  "this computer's clock jumped by %s during the run",
                  shown(clocks->own.step_ns).text);
-    else if (is_apart(before, after))
+    else if (clocks->moved_ns != 0)
         snprintf(row->latency_reason, sizeof row->latency_reason,
                  "the clocks of this computer and the fleet moved apart by %s during the run",
-                 shown(magnitude(middle_ns(after) - middle_ns(before))).text);
-    else if (is_offset(before) || is_offset(after))
-        reason_of_offset(row, is_offset(before) ? before : after);
-    else if (row->negative_latencies > 0)
+                 shown(magnitude(clocks->moved_ns)).text);
+    else if (clocks->uncorrected)
+        reason_of_offset(row, &clocks->furthest.after);
+    else if (row->negative_latencies > 0 && (!corrected || negative_ns_max > clocks->error_ns))
         snprintf(row->latency_reason, sizeof row->latency_reason,
                  "by the clocks, %" PRIu64 " frames came before they were sent",
                  row->negative_latencies);
 }
 
-void clocks_measure(struct row *row, const struct clocks *clocks)
+void clocks_measure(struct row *row, const struct clocks *clocks, uint64_t negative_ns_max)
 {
-    const uint64_t errors_ns[] = {error_ns(&clocks->before), error_ns(&clocks->after)};
-    if (clocks->before.known)
-        row->clock_offset_ns_before = middle_ns(&clocks->before);
-    if (clocks->after.known)
-        row->clock_offset_ns_after = middle_ns(&clocks->after);
-    if (clocks->before.known || clocks->after.known)
+    const struct clock_pair *furthest = &clocks->furthest;
+    const uint64_t errors_ns[] = {error_ns(&furthest->before), error_ns(&furthest->after)};
+    if (furthest->before.known)
+        row->clock_offset_ns_before = middle_ns(&furthest->before);
+    if (furthest->after.known)
+        row->clock_offset_ns_after = middle_ns(&furthest->after);
+    if (clocks->any) {
         row->clock_offset_ns_error = errors_ns[errors_ns[0] < errors_ns[1]];
+        row->clock_offset_us_max = (double)magnitude(clock_correction_ns(furthest)) / 1e3;
+    }
+    if (clocks->any && !clocks->unknown)
+        row->clock_error_us_max = (double)clocks->error_ns / 1e3;
     row->clock_step_ns = clocks->own.step_ns;
-    reason_find(row, clocks);
+    reason_find(row, clocks, negative_ns_max);
+}
+
+void clocks_limit(struct row *row, const struct clocks *clocks)
+{
+    const double most_us = row->latency_us_p50 * LIMITED_PERCENT / 100;
+    if (!isnan(row->latency_us_p50))
+        row->clock_limited = row->negative_latencies > 0 || clocks->unknown_afar ||
+                             row->clock_error_us_max > most_us;
 }

@@ -239,14 +239,13 @@ static void sum_connections(struct run *run)
     for (uint32_t i = 0; i < run->count; i++) {
         const struct connection *connection = &run->connections->all[i];
         const struct ending *ending = &run->endings[i];
-        program_count(program, i, connection->stream, ending->reason);
+        program_count(program, i, connection->stream, ending->reason,
+                      connection->heard ? ending->ended_ns : 0);
         row->bytes += run->reconnects[i].discarded_bytes;
         if (connection->logged_in)
             row->logged_in++;
         else if (ending->login_reason != NULL)
             row_tally_add(row->login_errors, login_short_name(ending->login_reason));
-        if (connection->heard && ending->ended_ns > program->last_ns)
-            program->last_ns = ending->ended_ns;
     }
 }
 

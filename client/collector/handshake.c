@@ -298,8 +298,17 @@ void connection_ask(struct connection *connection)
     connection_unlock(connection);
     if (!open)
         return;
-    connection_await(connection, AWAIT_DATA);
+    connection_await(connection, request->go.hold ? AWAIT_NOTHING : AWAIT_DATA);
     post_request(connection, request->text, request->bytes);
+}
+
+/* One that was lost meanwhile waits for something else, or for nothing more. */
+void connection_expect(struct connection *connection)
+{
+    connection_lock(connection);
+    if (connection->socket_id != 0 && !connection->cut && !connection->over)
+        connection_await(connection, AWAIT_DATA);
+    connection_unlock(connection);
 }
 
 /* From the end of `asking` on another request may be on its way. */

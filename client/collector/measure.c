@@ -226,11 +226,12 @@ void measure_latencies(struct row *row, const struct latency *latency, const str
         {&row->latency_us_p99, 0.99}, {&row->latency_us_p999, 0.999}, {&row->latency_us_max, 1},
     };
     row->negative_latencies = latency->negative;
-    clocks_measure(row, clocks);
+    clocks_measure(row, clocks, latency->negative_ns_max);
     if (latency->count == 0 || row->latency_reason[0] != '\0')
         return;
     for (unsigned i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++)
         *quantiles[i].field = (double)latency_quantile_ns(latency, quantiles[i].share) / 1e3;
+    clocks_limit(row, clocks);
 }
 
 static uint64_t threads_of(const char *role)
@@ -354,7 +355,8 @@ static bool quota_is_used_up(const struct row *row, const struct cpu_quota *quot
     return (used_up && row->throttled_periods > 0) || (double)row->throttled_periods > periods / 2;
 }
 
-void measure_bottleneck(struct row *row, unsigned cpus, const struct cpu_quota *quota)
+void measure_bottleneck(struct row *row, unsigned cpus, const struct cpu_quota *quota,
+                        double busiest_cpu_s)
 {
     const double reached = 0.95, full = 0.9;
     const struct collector_options *options = row->options;
@@ -363,7 +365,7 @@ void measure_bottleneck(struct row *row, unsigned cpus, const struct cpu_quota *
         return;
     double places = (double)(row->concurrency < cpus ? row->concurrency : cpus);
     double client = row->cpu_s / elapsed_s / places;
-    double servers = isnan(row->server_cpu_s) ? 0 : row->server_cpu_s / elapsed_s;
+    double servers = isnan(busiest_cpu_s) ? 0 : busiest_cpu_s / elapsed_s;
     if (link_share(row) >= full)
         row->bottleneck = "link";
     else if (quota_is_used_up(row, quota, elapsed_s))
@@ -378,16 +380,22 @@ void measure_bottleneck(struct row *row, unsigned cpus, const struct cpu_quota *
         row->bottleneck = "unclear";
 }
 
-/* `tally` may be NULL. */
-static void reason_add(struct row *row, const char *text, const struct row_tally *tally)
+/* "25 of 100 connections failed: 25 closed-early, all at 10.1.0.3". */
+static void reason_add_at(struct row *row, const char *text, const struct row_tally *tally,
+                          const char *where)
 {
     char counts[ROW_LINE_BYTES] = "";
-    size_t used = strlen(row->reason);
+    const size_t used = strlen(row->reason);
     if (tally != NULL)
         row_tally_text(tally, ": ", counts);
-    snprintf(row->reason + used, sizeof row->reason - used, "%s%s%s", used > 0 ? "; " : "", text,
-             counts);
+    snprintf(row->reason + used, sizeof row->reason - used, "%s%s%s%s", used > 0 ? "; " : "", text,
+             counts, where);
     row->status = ROW_FAILED;
+}
+
+static void reason_add(struct row *row, const char *text)
+{
+    reason_add_at(row, text, NULL, "");
 }
 
 static const struct {
@@ -425,32 +433,32 @@ static void add_limits(struct row *row)
         if ((has_error(row->connect_errors, limited[i].code) ||
              has_error(row->errors, limited[i].code)) &&
             os_limit_met(limited[i].error, text, sizeof text))
-            reason_add(row, text, NULL);
+            reason_add(row, text);
 }
 
-void measure_status(struct row *row)
+void measure_status(struct row *row, const char *where_missing, const char *where_failed)
 {
-    char text[ROW_LINE_BYTES + 16];
+    char text[2 * ROW_LINE_BYTES];
     assert(row->status != ROW_SKIPPED);
     if (row->interrupted_by != NULL) {
         snprintf(text, sizeof text, "interrupted by %s", row->interrupted_by);
-        reason_add(row, text, NULL);
+        reason_add(row, text);
     }
     if (row->connect_failed > 0) {
         snprintf(text, sizeof text, "%llu of %llu servers not connected",
                  (unsigned long long)row->connect_failed, (unsigned long long)row->servers);
-        reason_add(row, text, row->connect_errors);
+        reason_add_at(row, text, row->connect_errors, where_missing);
     }
     if (row->connections_failed > 0) {
         snprintf(text, sizeof text, "%llu of %llu connections failed",
                  (unsigned long long)row->connections_failed, (unsigned long long)row->connected);
-        reason_add(row, text, row->errors);
+        reason_add_at(row, text, row->errors, where_failed);
     }
     if (row->refusal[0] != '\0')
-        reason_add(row, row->refusal, NULL);
+        reason_add(row, row->refusal);
     add_limits(row);
     if (strncmp(row->audit, "fail", 4) == 0) {
         snprintf(text, sizeof text, "audit: %s", row->audit);
-        reason_add(row, text, NULL);
+        reason_add(row, text);
     }
 }

@@ -110,14 +110,18 @@ struct audit {
 void measure_audit(struct row *row, const struct audit *audit);
 
 /* measure_bottleneck: by measured CPU shares and the rate (the rule is in results/README.md).
- * `cpus` and `quota` of this process. */
-void measure_bottleneck(struct row *row, unsigned cpus, const struct cpu_quota *quota);
+ * `cpus` and `quota` of this process; `busiest_cpu_s` of the servers' process that took the most
+ * CPU time, NAN where that is not known. */
+void measure_bottleneck(struct row *row, unsigned cpus, const struct cpu_quota *quota,
+                        double busiest_cpu_s);
 
 /* measure_limit_error: the negative errno value that os_limit_met takes, for a portable code that a
  * limit of the system can cause; else 0. */
 int measure_limit_error(int code);
 
-/* measure_status: ok, or failed with the reasons and the limits that were met. */
-void measure_status(struct row *row);
+/* measure_status: ok, or failed with the reasons and the limits that were met. Behind the numbers
+ * of servers that were not connected, and of connections that failed, it says where they are
+ * (processes_where). */
+void measure_status(struct row *row, const char *where_missing, const char *where_failed);
 
 #endif

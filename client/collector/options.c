@@ -21,6 +21,7 @@ enum {
 
 const char *const option_connect_names[] = {"async", "sync", NULL};
 const char *const option_bind_names[] = {"early", "late", NULL};
+const char *const option_start_names[] = {"each", "together", NULL};
 const char *const option_source_names[] = {"auto", "tape", "live", NULL};
 const char *const option_verify_names[] = {"full", "header", "none", NULL};
 
@@ -174,6 +175,10 @@ static const struct option_spec table[] = {
      "latency; auto: live with --rate or without a number of --frames, else\n"
      "tape",
      options_choice, AT(source), .names = option_source_names},
+    {"start", "each|together", "each",
+     "each: a server sends once it is asked; together: all hold until the\n"
+     "last one is asked, and then start at the same time",
+     options_choice, AT(start), .names = option_start_names},
     {"seed", "S", "1", "seed of frame lengths and payloads; server i uses S + i % 4", options_count,
      AT(seed), 0, INT64_MAX},
     {"idle", "PERCENT", "0",
@@ -309,6 +314,10 @@ static int check_together(const struct collector_options *options, char *why, si
     if (options->flood_frames > 0 && (foreign || options->rate == 0))
         return why_write(why, why_bytes,
                          "--flood: needs a --rate for the other servers, and excludes --request");
+    if (options->start == START_TOGETHER && foreign)
+        return why_write(why, why_bytes,
+                         "--start together: excludes --request: only our own servers hold what "
+                         "they are asked for");
     if (!foreign && options->frame_bytes_max < options->size_max)
         return why_write(
             why, why_bytes, "--frame-max: %llu is less than the largest frame of --size, %llu",

@@ -15,6 +15,7 @@
 
 enum connect_mode { CONNECT_ASYNC, CONNECT_SYNC };
 enum bind_mode { BIND_EARLY, BIND_LATE };
+enum start_mode { START_EACH, START_TOGETHER };
 enum source_mode { SOURCE_AUTO, SOURCE_TAPE, SOURCE_LIVE };
 
 enum {
@@ -78,5 +79,6 @@ void collector_options_process(const struct collector_options *options,
 /* Names as the options spell them; NULL ends each list. */
 extern const char *const option_connect_names[], *const option_bind_names[];
 extern const char *const option_source_names[], *const option_verify_names[];
+extern const char *const option_start_names[];
 
 #endif

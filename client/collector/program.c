@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "base/os.h"
 #include "base/progress.h"
 
-/* Standard streams, the engine's own, the fleet's STATS, a library's. */
+/* Standard streams, the engine's own, a library's, askers that have not ended. */
 enum { DESCRIPTORS_SPARE = 64 };
 
 #define FAILED_UNNAMED "%s%llu more"
@@ -45,6 +46,8 @@ int program_open(struct program *program, const struct program_text *text, int a
         request_set_fill(&program->requests, &program->options, program->servers.count, why,
                          sizeof why) != 0)
         return program_refuse(program, why);
+    if (!processes_open(program))
+        return program_refuse(program, "--servers: no memory for the list");
     struct row *row = &program->row;
     const char *json = program->options.json;
     const struct request *first = request_of(&program->requests, 0);
@@ -53,6 +56,7 @@ int program_open(struct program *program, const struct program_text *text, int a
     row->idle_servers = row->servers - request_asked(&program->requests, program->servers.count);
     row->request = (struct row_bytes){first->text, first->bytes};
     note_target(program);
+    program->busiest_cpu_s = NAN;
     pthread_mutex_init(&program->failed_lock, NULL);
     atomic_store(&program->first_ns, UINT64_MAX);
     /* Before anything runs, so that a run is not lost to a wrong path. */
@@ -60,13 +64,16 @@ int program_open(struct program *program, const struct program_text *text, int a
     if (unwritable == 0)
         return PROGRAM_OPEN;
     report_json(program, -unwritable);
+    processes_close(&program->fleet);
     servers_free(&program->servers);
     return EXIT_MACHINE_CANNOT;
 }
 
 bool program_reserve(struct program *program)
 {
-    uint64_t limit = 0, wanted = program->servers.count + (uint64_t)DESCRIPTORS_SPARE;
+    uint64_t limit = 0;
+    const uint64_t wanted =
+        program->servers.count + processes_descriptors(program) + DESCRIPTORS_SPARE;
     os_interrupts_catch();
     program->attempts = calloc(program->servers.count, sizeof *program->attempts);
     program->attempt_times = calloc(program->servers.count, sizeof *program->attempt_times);
@@ -178,192 +185,11 @@ static void measure_addresses(struct program *program)
                  used > 0 ? "; and " : "", (unsigned long long)program->failed_unnamed);
 }
 
-/* ---- the fleet ------------------------------------------------------------------------------- */
+/* ---- what came ------------------------------------------------------------------------------- */
 
-/* With tens of thousands of connections the fleet accepts or closes them for seconds before it
- * comes to a question. So a few devices are asked, and looked at in turns; a question that is not
- * answered yet stands. The connection with the answer stays open: the fleet then keeps the run. */
-enum {
-    TURN_MS = 500,
-    PAUSE_MS = 20,
-    LAG_MS = 500,
-    LIMIT_MS = 3 * STATS_TIMEOUT_MS,
-    LIMIT_US_PER_SERVER = 1000,
-};
-
-static const char no_answer[] = "no answer";
-
-static void asker_close(struct asker *asker)
-{
-    if (asker->connected)
-        net_close(asker->handle);
-    asker->connected = asker->asked = false;
-}
-
-/* NULL, or why not. */
-static const char *asker_connect(struct program *program, struct asker *asker)
-{
-    const uint64_t timeout_ns = (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS;
-    char answer[PROTOCOL_LINE_BYTES_MAX];
-    const struct net_address address = servers_address(&program->servers, asker->server);
-    int result = net_connect(&address, timeout_ns, &asker->handle);
-    if (result != 0)
-        return result == -ETIMEDOUT ? no_answer : attempt_error_name(cp_error_from_errno(result));
-    asker->connected = true;
-    const char *why = request_log_in(&program->requests, asker->handle, timeout_ns, answer);
-    if (why == NULL)
-        return NULL;
-    if (strcmp(why, LOGIN_REFUSED) == 0)
-        program_note_refusal(program, asker->server, answer);
-    asker_close(asker);
-    return strcmp(why, LOGIN_TIMEOUT) == 0 ? no_answer : why;
-}
-
-/* What the device has said. NULL: its counters. */
-static const char *asker_read(struct program *program, const struct asker *asker, const char *line,
-                              struct protocol_stats *stats)
-{
-    const struct protocol_stats *before = &program->fleet.before;
-    if (protocol_read_stats(line, stats) == NULL && stats->run == program->requests.run)
-        return program->fleet.known && stats->process != before->process ? "started anew" : NULL;
-    program_note_refusal(program, asker->server, line);
-    return REQUEST_REFUSED;
-}
-
-/* One turn of a device: connects and asks if that is still to be done, and waits for the answer.
- * NULL: it has come; or why not. */
-static const char *asker_turn(struct program *program, struct asker *asker,
-                              struct protocol_stats *stats)
-{
-    const uint64_t turn_ns = (uint64_t)TURN_MS * OS_NS_PER_MS;
-    char line[PROTOCOL_LINE_BYTES_MAX];
-    const char *why = asker->connected ? NULL : asker_connect(program, asker);
-    if (why != NULL)
-        return why;
-    int result = 0;
-    if (!asker->asked) {
-        int bytes = protocol_write_stats_request(program->requests.run, line, sizeof line);
-        assert(bytes > 0);
-        result = net_send_all(asker->handle, line, (size_t)bytes, turn_ns);
-        asker->asked = result == 0;
-    }
-    if (result == 0)
-        result = net_read_line(asker->handle, line, sizeof line, turn_ns);
-    if (result == -ETIMEDOUT && asker->asked)
-        return no_answer;
-    asker->asked = false;
-    why = result == 0 ? asker_read(program, asker, line, stats)
-                      : attempt_error_name(cp_error_from_errno(result));
-    if (why != NULL)
-        asker_close(asker);
-    return why;
-}
-
-/* After Ctrl-C only as long as a fleet that is not busy may need. */
-static uint64_t ask_limit_ns(const struct program *program)
-{
-    const uint64_t patience_us =
-        LIMIT_MS * UINT64_C(1000) + program->servers.count * (uint64_t)LIMIT_US_PER_SERVER;
-    return os_interrupted() ? STATS_TIMEOUT_MS * (uint64_t)OS_NS_PER_MS : patience_us * 1000;
-}
-
-static void show_asking(const struct program *program, struct progress *progress, uint64_t now_ns)
-{
-    const uint64_t gone_ns = now_ns - progress->started_ns, limit_ns = ask_limit_ns(program);
-    if (gone_ns >= PROGRESS_AFTER_MS * (uint64_t)OS_NS_PER_MS && gone_ns < limit_ns)
-        progress_show(progress, now_ns, "asking the servers what they sent",
-                      (double)gone_ns / (double)limit_ns, limit_ns - gone_ns);
-}
-
-/* Asks until a device has answered that at least `bytes` were sent. NULL: one has answered, and
- * `stats` has its last answer; it is fleet.askers[0] now. Or why none has.
- *
- * Waiting helps while devices are silent, since the fleet may be busy, and while the count grows:
- * the devices count what they hand to their kernel a moment after the client may have it. */
-static const char *ask_in_turns(struct program *program, uint64_t bytes,
-                                struct protocol_stats *stats)
-{
-    struct asker *askers = program->fleet.askers, winner;
-    uint64_t now_ns = os_active_ns(), helped_ns = now_ns, counted = 0;
-    unsigned turn = 0;
-    const char *why;
-    struct progress progress;
-    progress_start(&progress, stderr, program->options.quiet, now_ns);
-    for (;;) {
-        why = asker_turn(program, &askers[turn], stats);
-        now_ns = os_active_ns();
-        if (why == no_answer || (why == NULL && stats->bytes > counted))
-            helped_ns = now_ns;
-        if ((why == NULL && stats->bytes >= bytes) ||
-            now_ns - helped_ns >= LAG_MS * (uint64_t)OS_NS_PER_MS ||
-            now_ns - progress.started_ns >= ask_limit_ns(program))
-            break;
-        if (why == NULL)
-            counted = stats->bytes;
-        else
-            turn = (turn + 1) % program->fleet.count;
-        if (why != no_answer)
-            os_sleep_ns((uint64_t)PAUSE_MS * OS_NS_PER_MS);
-        show_asking(program, &progress, now_ns);
-    }
-    progress_end(&progress);
-    winner = askers[turn];
-    askers[turn] = askers[0];
-    askers[0] = winner;
-    for (unsigned i = why == NULL ? 1 : 0; i < program->fleet.count; i++)
-        asker_close(&askers[i]);
-    return why;
-}
-
-static bool has_latencies(const struct program *program)
+bool program_has_latencies(const struct program *program)
 {
     return program->options.source == SOURCE_LIVE && !program->requests.foreign;
-}
-
-/* Of the device that has answered. A late answer must not be taken for that of a later question. */
-static void ask_time(struct program *program, struct clock_offset *offset)
-{
-    struct asker *asker = &program->fleet.askers[0];
-    clocks_watch(&program->clocks);
-    if (has_latencies(program) &&
-        !clocks_ask(offset, asker->handle, (uint64_t)STATS_TIMEOUT_MS * OS_NS_PER_MS))
-        asker_close(asker);
-}
-
-bool program_choose_asked(struct program *program, uint32_t index)
-{
-    if (!program->requests.foreign && program->fleet.count < ASKERS_MAX)
-        program->fleet.askers[program->fleet.count++] = (struct asker){.server = index};
-    return program->requests.foreign || program->fleet.count == ASKERS_MAX;
-}
-
-void program_ask_fleet(struct program *program)
-{
-    if (program->fleet.count == 0)
-        return;
-    program->audit.unanswered = ask_in_turns(program, 0, &program->fleet.before);
-    program->fleet.known = program->audit.unanswered == NULL;
-    if (program->fleet.known)
-        ask_time(program, &program->clocks.before);
-}
-
-static void measure_fleet(struct program *program)
-{
-    struct protocol_stats after;
-    struct row *row = &program->row;
-    /* Servers that have never said anything, and that were started anew perhaps. */
-    if (program->fleet.count == 0 ||
-        (!program->fleet.known && (row->bytes == 0 || program->options.reconnect)))
-        return;
-    program->audit.unanswered = ask_in_turns(program, row->bytes, &after);
-    if (program->audit.unanswered != NULL)
-        return;
-    ask_time(program, &program->clocks.after);
-    row->server_bytes = after.bytes;
-    row->server_frames = after.frames;
-    if (row->server_bytes >= row->bytes)
-        row->undelivered_bytes = row->server_bytes - row->bytes;
-    row->server_cpu_s = (double)after.cpu_ns / OS_NS_PER_S;
 }
 
 void program_look(struct program *program, uint32_t index, const void *data, size_t bytes)
@@ -391,17 +217,21 @@ static void count_stopped(struct program *program, const struct stream *stream)
 }
 
 void program_count(struct program *program, uint32_t index, const struct stream *stream,
-                   const char *reason)
+                   const char *reason, uint64_t last_ns)
 {
     struct row *row = &program->row;
-    if (stream != NULL) {
-        const uint64_t surplus = request_surplus_bytes(&program->requests, stream);
-        row->surplus_bytes += surplus;
-        row->bytes += stream->received_bytes - surplus;
-    }
+    const bool failed =
+        reason != NULL && reason != program_time_up && program->attempts[index].result == 0;
+    const uint64_t surplus = stream != NULL ? request_surplus_bytes(&program->requests, stream) : 0;
+    const uint64_t bytes = stream != NULL ? stream->received_bytes - surplus : 0;
+    row->surplus_bytes += surplus;
+    row->bytes += bytes;
+    if (last_ns > program->last_ns)
+        program->last_ns = last_ns;
+    processes_count(program, index, bytes, last_ns, failed);
     if (reason == program_time_up) {
         count_stopped(program, stream);
-    } else if (reason != NULL && program->attempts[index].result == 0) {
+    } else if (failed) {
         row->connections_failed++;
         row_tally_add(row->errors, reason);
         hints_count(&program->hints, &program->openings[index], reason);
@@ -413,6 +243,7 @@ void program_measure(struct program *program)
     const struct resources *before = &program->before, *after = &program->after;
     struct row *row = &program->row;
     struct audit *audit = &program->audit;
+    char missing[ROW_LINE_BYTES], broken[ROW_LINE_BYTES];
     measure_addresses(program);
     measure_figures(row, &program->figures);
     measure_missed(row);
@@ -422,15 +253,16 @@ void program_measure(struct program *program)
     measure_cpu_share(row, before->now_ns, after->now_ns);
     measure_throttled(row, &before->quota, &after->quota);
     clocks_watch(&program->clocks);
-    measure_fleet(program);
-    if (has_latencies(program))
+    processes_measure(program);
+    if (program_has_latencies(program))
         measure_latencies(row, &program->figures.latency, &program->clocks);
     audit->processed_bytes = program->figures.bytes;
     audit->expected_bytes =
         measure_expected_bytes(&program->requests, program->attempts, program->servers.count);
     measure_audit(row, audit);
-    measure_bottleneck(row, (unsigned)os_cpu_count(), &after->quota);
-    measure_status(row);
+    measure_bottleneck(row, (unsigned)os_cpu_count(), &after->quota, program->busiest_cpu_s);
+    measure_status(row, processes_where(program, false, missing),
+                   processes_where(program, true, broken));
     if (row->status == ROW_FAILED)
         hints_add(&program->hints, row);
 }
@@ -439,8 +271,7 @@ void program_measure(struct program *program)
 
 static void program_free(struct program *program)
 {
-    for (unsigned i = 0; i < program->fleet.count; i++)
-        asker_close(&program->fleet.askers[i]);
+    processes_close(&program->fleet);
     free(program->attempts);
     free(program->attempt_times);
     free(program->openings);

@@ -5,22 +5,14 @@
 
 #include <pthread.h>
 
+#include "client/collector/processes.h"
 #include "client/collector/measure.h"
 #include "client/collector/servers.h"
 
 /* Why a connection has ended that --for ended: no failure. Compared by its address. */
 extern const char program_time_up[];
 
-enum { PROGRAM_OPEN = -1, ASKERS_MAX = 3, STATS_TIMEOUT_MS = 2000 };
-
-/* A device that is asked what the fleet has sent, on a connection of its own, so that the measured
- * ones carry frames only. */
-struct asker {
-    uint32_t server;
-    bool connected; /* by `handle` */
-    bool asked;     /* and the answer has not come */
-    cp_handle handle;
-};
+enum { PROGRAM_OPEN = -1 };
 
 struct program {
     const struct program_text *text;
@@ -35,13 +27,9 @@ struct program {
     struct opening *openings;            /* the same; not touched before a server says something */
     pthread_mutex_t failed_lock;         /* over row.addresses_failed and: */
     uint64_t failed_unnamed;             /* those for which there was no room in it */
-    /* What the fleet says it sent. */
-    struct {
-        bool known; /* the first of the askers has answered, with `before` */
-        unsigned count;
-        struct asker askers[ASKERS_MAX];
-        struct protocol_stats before;
-    } fleet;
+    struct processes fleet;
+    double busiest_cpu_s; /* CPU time of the process in it that took the most; NAN: not known */
+    char unanswered[ROW_LINE_BYTES / 2]; /* processes that did not say what they sent, and why */
     struct clocks clocks;
     atomic_flag refused;            /* row.refusal is filled in, or about to be */
     struct resources before, after; /* servers asked; last connection over */
@@ -75,13 +63,6 @@ bool program_address_failed(struct program *program, uint32_t index, int result)
 /* program_interrupted: whether the run is to end before its time; the row says because of what. */
 bool program_interrupted(struct program *program);
 
-/* program_choose_asked: server `index` is connected and logged in: it is one of those that the
- * fleet is asked by. True: there are enough. program_ask_fleet: asks them what the fleet has sent
- * so far, and the time there if frames will carry it; blocks up to six times STATS_TIMEOUT_MS, and
- * a millisecond for each server. Some devices never answer. */
-bool program_choose_asked(struct program *program, uint32_t index);
-void program_ask_fleet(struct program *program);
-
 /* program_note_refusal: server `index` said `text` instead of serving a login or a request; the
  * row keeps the first. Any thread; the row is read when the threads have ended. */
 void program_note_refusal(struct program *program, uint32_t index, const char *text);
@@ -89,11 +70,15 @@ void program_note_refusal(struct program *program, uint32_t index, const char *t
 /* program_look: the first bytes of server `index`, in pieces; the owner of its connection. */
 void program_look(struct program *program, uint32_t index, const void *data, size_t bytes);
 
-/* program_count: adds what the connection to server `index` has brought, and why it ended. `stream`
- * may be NULL: there was none; `reason` NULL: it has all. program_count_begin: before the first. */
+/* program_count: adds what the connection to server `index` has brought, the last of it at
+ * `last_ns` (0: nothing came), and why it ended. `stream` may be NULL: there was none; `reason`
+ * NULL: it has all. program_count_begin: before the first. */
 void program_count_begin(struct program *program);
 void program_count(struct program *program, uint32_t index, const struct stream *stream,
-                   const char *reason);
+                   const char *reason, uint64_t last_ns);
+
+/* program_has_latencies: frames carry the time that they were sent at. */
+bool program_has_latencies(const struct program *program);
 
 /* program_measure: the rest of the row, when its connects and its sums over connections are known.
  * Asks the fleet again, and may block for as long. */

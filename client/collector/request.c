@@ -84,6 +84,7 @@ int request_set_fill(struct request_set *requests, const struct collector_option
         .rate = options->rate / request_asked(requests, servers),
         .source = options->source == SOURCE_LIVE ? PROTOCOL_LIVE : PROTOCOL_TAPE,
         .marker = collector_options_marker(options),
+        .hold = options->start == START_TOGETHER,
     };
     int result = 0;
     for (uint32_t i = 0; i < REQUEST_SEEDS && result == 0; i++) {
@@ -95,6 +96,7 @@ int request_set_fill(struct request_set *requests, const struct collector_option
         go.frames = options->flood_frames;
         go.rate = 0;
         go.source = PROTOCOL_TAPE;
+        go.hold = false; /* the others start beside its data */
         result = fill(&requests->flood, options, &go);
     }
     if (result != 0)
@@ -117,13 +119,24 @@ int request_set_fill(struct request_set *requests, const struct collector_option
     return 0;
 }
 
-const struct request *request_of(const struct request_set *requests, uint32_t index)
+unsigned request_kind(const struct request_set *requests, uint32_t index)
 {
     if (request_is_idle(requests, index))
-        return &requests->idle;
-    if (index == 0 && requests->flood.bytes > 0)
-        return &requests->flood;
-    return &requests->requests[index % REQUEST_SEEDS];
+        return REQUEST_IDLE;
+    return index == 0 && requests->flood.bytes > 0 ? REQUEST_FLOOD : index % REQUEST_SEEDS;
+}
+
+const struct request *request_of_kind(const struct request_set *requests, unsigned kind)
+{
+    assert(kind < REQUEST_KINDS);
+    if (kind < REQUEST_SEEDS)
+        return &requests->requests[kind];
+    return kind == REQUEST_IDLE ? &requests->idle : &requests->flood;
+}
+
+const struct request *request_of(const struct request_set *requests, uint32_t index)
+{
+    return request_of_kind(requests, request_kind(requests, index));
 }
 
 enum { PERCENT = 100 };
@@ -152,6 +165,7 @@ size_t request_again(const struct request *request, uint64_t from, uint64_t ago_
     }
     assert(from < go.frames);
     go.from = from;
+    go.hold = false; /* the others have started, perhaps in a process that is not there any more */
     go.ago_ns = ago_ns < PROTOCOL_AGO_NS_MAX ? ago_ns : PROTOCOL_AGO_NS_MAX;
     int bytes = protocol_write_go(&go, text, PROTOCOL_LINE_BYTES_MAX);
     assert(bytes > 0); /* request_set_fill has written a longer one */

@@ -10,7 +10,8 @@
 #include "client/collector/options.h"
 #include <cport.h>
 
-enum { REQUEST_SEEDS = 4 };
+/* Requests differ in the seed; an idle server's and the flooding one's are kinds of their own. */
+enum { REQUEST_SEEDS = 4, REQUEST_IDLE = REQUEST_SEEDS, REQUEST_FLOOD, REQUEST_KINDS };
 
 struct request {
     struct protocol_go go; /* frames 0: the request is --request */
@@ -35,8 +36,11 @@ struct request_set {
 int request_set_fill(struct request_set *requests, const struct collector_options *options,
                      uint32_t servers, char *why, size_t why_bytes);
 
-/* request_of: the request of server `index`. */
+/* request_of: the request of server `index`. request_kind: which one that is, and
+ * request_of_kind: that one. */
 const struct request *request_of(const struct request_set *requests, uint32_t index);
+unsigned request_kind(const struct request_set *requests, uint32_t index);
+const struct request *request_of_kind(const struct request_set *requests, unsigned kind);
 
 /* request_is_idle: server `index` is connected and not asked. Idle servers are evenly spread; the
  * first server is never idle. request_asked: how many of the first `servers` are not idle. */

@@ -83,6 +83,8 @@ static const struct row_line lines[] = {
     {"latency", "median {latency_us_p50}, 99% {latency_us_p99}, 99.9% {latency_us_p999}, maximum "
                 "{latency_us_max}"},
     {"latency", "none: {latency_reason}"},
+    {"clocks",
+     "corrected by up to [clock_offset_us_max], which may be off by {clock_error_us_max}"},
     {"missed", "[frames_missed]"},
     {"memory", "peak {peak_rss_kb} ({base_rss_kb} before connecting), buffers {buffer_peak_bytes}"},
     {"memory", "peak {peak_rss_kb} ({base_rss_kb} before connecting)"},

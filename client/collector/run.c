@@ -185,7 +185,7 @@ static bool attach_streams(struct run *run)
         tick(run, GOAL_CONNECTED);
         if (connection->phase != CONNECTION_READY && connection->phase != CONNECTION_PAUSED)
             continue;
-        connection->stream = scheme_attach(run->scheme_run, i, &request_of(run->requests, i)->goal);
+        connection->stream = scheme_attach(run->scheme_run, i, processes_goal(run->program, i));
         if (connection->stream == NULL) {
             skip_without_stream(run, i);
             return false;
@@ -197,12 +197,21 @@ static bool attach_streams(struct run *run)
 static void ask_fleet(struct run *run)
 {
     for (uint32_t i = 0; i < run->count; i++)
-        if (run->connections->all[i].phase == CONNECTION_READY &&
-            program_choose_asked(run->program, i))
+        if (run->connections->all[i].phase == CONNECTION_READY && processes_choose(run->program, i))
             break;
     progress_end(&run->progress);
-    program_ask_fleet(run->program);
+    processes_ask(run->program);
     tick(run, GOAL_CONNECTED); /* the time that it took is nobody's silence */
+}
+
+/* Until now no server owed anything. */
+static void start_all(struct run *run)
+{
+    progress_end(&run->progress);
+    processes_start(run->program);
+    tick(run, GOAL_ASKED); /* the time that it took is nobody's silence */
+    for (uint32_t i = 0; i < run->count; i++)
+        connection_expect(&run->connections->all[i]);
 }
 
 static void collect(struct run *run)
@@ -222,6 +231,8 @@ static void collect(struct run *run)
             await(run, GOAL_FLOODED);
         tick(run, GOAL_ASKED);
     }
+    if (run->options->start == START_TOGETHER)
+        start_all(run);
     run->stop_ns = measure_stop_ns(run->options, os_active_ns());
     await(run, GOAL_ENDED);
 }

@@ -267,6 +267,9 @@ void connection_continue(struct connection *connection, enum connection_phase ph
 /* connection_ask: sends the request. Main thread; does not block. */
 void connection_ask(struct connection *connection);
 
+/* connection_expect: the server held its frames, and starts now. Main thread. */
+void connection_expect(struct connection *connection);
+
 /* connection_reopen: tries a lost connection again if its time has come. Main thread, once the
  * first connections have all been ready or lost; does not block. */
 void connection_reopen(struct connection *connection);

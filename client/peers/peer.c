@@ -139,7 +139,7 @@ static void connect_all(struct peer *peer)
         struct peer_link *link = &peer->links[i];
         *link = (struct peer_link){.peer = peer, .index = i, .handle = CP_HANDLE_NONE};
         link->idle = request_is_idle(requests, i);
-        link->stream.goal = &request_of(requests, i)->goal;
+        link->stream.goal = processes_goal(&peer->program, i);
         peer->living += program_connect(&peer->program, i, &link->handle) == 0 && !link->idle;
     }
 }
@@ -178,9 +178,9 @@ static void log_in_all(struct peer *peer)
 static void ask_fleet(struct peer *peer)
 {
     for (uint32_t i = 0; i < peer->count; i++)
-        if (peer_is_living(&peer->links[i]) && program_choose_asked(&peer->program, i))
+        if (peer_is_living(&peer->links[i]) && processes_choose(&peer->program, i))
             break;
-    program_ask_fleet(&peer->program);
+    processes_ask(&peer->program);
 }
 
 /* ---- collect -------------------------------------------------------------------------------- */
@@ -241,6 +241,8 @@ static void start_and_ask(struct peer *peer)
         if (result != 0)
             model->cut(link, attempt_error_name(result));
     }
+    if (peer->program.options.start == START_TOGETHER)
+        processes_start(&peer->program);
     set_heard(peer);
 }
 
@@ -273,11 +275,9 @@ static void measure(struct peer *peer)
         struct peer_link *link = &peer->links[i];
         bool stalled = link->reason != NULL && strcmp(link->reason, "stalled") == 0;
         uint64_t end_ns = link->ended_ns - (stalled ? link->silent_ns : 0);
-        program_count(program, i, &link->stream, link->reason);
+        program_count(program, i, &link->stream, link->reason, link->heard ? end_ns : 0);
         row->receive_calls += link->receive_calls;
         row->receive_empty += link->receive_empty;
-        if (link->heard && end_ns > program->last_ns)
-            program->last_ns = end_ns;
     }
     if (peer->model->counts_bytes)
         program->figures.bytes = row->bytes;
@@ -379,6 +379,9 @@ int peer_main(int argc, char **argv, const struct peer_model *model)
     if (program->options.reconnect)
         return program_refuse(program, "--reconnect: only fanin-client has it; its peers connect "
                                        "each server once");
+    if (program->options.start == START_TOGETHER && model->start == NULL)
+        return program_refuse(program, "--start together: not with a thread for each connection, "
+                                       "which asks when it runs: take --start each");
     if (program->options.processing.look.every_ns > 0)
         return program_refuse(program, "--look: only fanin-client's scheme chain has a common "
                                        "buffer to look at: leave it out, or take --look wake");

@@ -129,7 +129,7 @@ static void play(const struct scheme *scheme, struct scheme_run *run, struct pla
 static void run_scheme(struct contender *contender, struct scheme_config config)
 {
     const struct scheme *scheme = contender->scheme;
-    static const struct stream_goal endless = {UINT64_MAX, UINT64_MAX};
+    static const struct stream_goal endless = {.frames = UINT64_MAX, .bytes = UINT64_MAX};
     struct player *players = calloc(load.streams, sizeof *players);
     struct game game = {.players = players};
     char why[300];

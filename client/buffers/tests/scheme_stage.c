@@ -162,7 +162,7 @@ void feed_add_many(struct feed *feed, uint32_t frames, uint32_t size_min, uint32
 
 bool feed_attaches(struct feed *feed)
 {
-    feed->goal = (struct stream_goal){feed->frames, feed->count};
+    feed->goal = (struct stream_goal){.frames = feed->frames, .bytes = feed->count};
     const uint32_t index = atomic_fetch_add(&feed->stage->attached, 1);
     feed->stage->feeds[index] = feed;
     feed->stream = scheme_attach(feed->stage->run, index, &feed->goal);

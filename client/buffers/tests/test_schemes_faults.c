@@ -227,7 +227,7 @@ SCHEME_TEST(test_retract)
     stage_close(&stage);
 }
 
-static const struct stream_goal one_byte = {1, 1};
+static const struct stream_goal one_byte = {.frames = 1, .bytes = 1};
 
 /* Some of those that may come never do. */
 SCHEME_TEST(test_streams_keep_their_indexes)

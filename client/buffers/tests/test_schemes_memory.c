@@ -98,7 +98,7 @@ TEST(test_a_latency_without_memory)
         .live = true, .frame_bytes_max = FRAME_BYTES, .marker = marker_text("\r\n")};
     struct budget budget;
     struct processor processor;
-    static const struct stream_goal endless = {UINT64_MAX, UINT64_MAX};
+    static const struct stream_goal endless = {.frames = UINT64_MAX, .bytes = UINT64_MAX};
     struct stream stream = {.goal = &endless};
     budget_init(&budget, UINT64_MAX);
     processor_init(&processor, &config, &budget);

@@ -78,7 +78,7 @@ static enum frame_error judge(const struct process_config *config, const uint8_t
 {
     static struct processor processor;
     const size_t ends[] = {first, second, bytes};
-    static const struct stream_goal endless = {UINT64_MAX, UINT64_MAX};
+    static const struct stream_goal endless = {.frames = UINT64_MAX, .bytes = UINT64_MAX};
     struct stream stream = {.goal = &endless, .processed_frames = 5};
     struct incremental_check *check = NULL;
     enum frame_error error = FRAME_OK;

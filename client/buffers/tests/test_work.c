@@ -98,7 +98,7 @@ static double debt_of(size_t first_piece, bool changed)
     struct process_config config = {.frame_bytes_max = FRAME_BYTES, .marker = marker_text("\r\n")};
     struct budget budget;
     struct processor processor;
-    static const struct stream_goal endless = {UINT64_MAX, UINT64_MAX};
+    static const struct stream_goal endless = {.frames = UINT64_MAX, .bytes = UINT64_MAX};
     struct stream stream = {.goal = &endless};
     struct incremental_check *check = NULL;
     uint8_t frame[FRAME_BYTES];

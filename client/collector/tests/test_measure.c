@@ -236,14 +236,14 @@ TEST(a_failure_has_its_reason)
 {
     struct audit audit = row_begin(false);
     measure_audit(&row, &audit);
-    measure_status(&row);
+    measure_status(&row, "", "");
     assert_int_equal(row.status, ROW_OK);
     row.connect_failed = 1;
     row_tally_add(row.connect_errors, "timeout");
     row.connections_failed = 2;
     row_tally_add(row.errors, "reset");
     row_tally_add(row.errors, "stalled");
-    measure_status(&row);
+    measure_status(&row, "", "");
     assert_int_equal(row.status, ROW_FAILED);
     assert_string_equal(row.reason, "1 of 2 servers not connected: 1 timeout; "
                                     "2 of 2 connections failed: 1 reset, 1 stalled");
@@ -262,7 +262,7 @@ static const char *bottleneck(double client_cpu_s, double server_cpu_s, double r
     row.cpu_s = client_cpu_s;
     row.server_cpu_s = server_cpu_s;
     row.frames_per_s = reached;
-    measure_bottleneck(&row, 4, &no_quota);
+    measure_bottleneck(&row, 4, &no_quota, row.server_cpu_s);
     return row.bottleneck;
 }
 
@@ -275,7 +275,7 @@ TEST(the_bottleneck_is_where_time_goes)
     assert_string_equal(bottleneck(0.1, 0.1, 500, 400), "unclear");
     assert_string_equal(bottleneck(0.1, NAN, 0, 0), "unclear");
     fresh(NULL);
-    measure_bottleneck(&row, 4, &no_quota);
+    measure_bottleneck(&row, 4, &no_quota, row.server_cpu_s);
     assert_string_equal(row.bottleneck, "");
 }
 
@@ -312,7 +312,7 @@ static const char *bottleneck_under(double cpus, double client_cpu_s, uint64_t t
     row.elapsed_ms = 1000;
     row.cpu_s = client_cpu_s;
     row.throttled_periods = throttled;
-    measure_bottleneck(&row, 4, &quota);
+    measure_bottleneck(&row, 4, &quota, row.server_cpu_s);
     return row.bottleneck;
 }
 
@@ -336,7 +336,7 @@ static const char *bottleneck_at(double share, double link_rate)
     row.bytes = (uint64_t)(share * 1e8 / 8 * 1448 / 1538);
     row.cpu_s = 0.1;
     row.server_cpu_s = 0.1;
-    measure_bottleneck(&row, 4, &no_quota);
+    measure_bottleneck(&row, 4, &no_quota, row.server_cpu_s);
     return row.bottleneck;
 }
 

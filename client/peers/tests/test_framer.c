@@ -13,7 +13,7 @@ struct bench {
     size_t tape_bytes;
 };
 
-static const struct stream_goal goal = {FRAMES, UINT64_MAX};
+static const struct stream_goal goal = {.frames = FRAMES, .bytes = UINT64_MAX};
 
 static void set_up(struct bench *bench, uint32_t size_min, uint32_t size_max, bool slices)
 {
@@ -136,7 +136,7 @@ TEST(errors_have_names)
         tear_down(&bench);
 
         set_up(&bench, 300, 300, way & 1);
-        bench.link.stream.goal = &(const struct stream_goal){3, UINT64_MAX};
+        bench.link.stream.goal = &(const struct stream_goal){.frames = 3, .bytes = UINT64_MAX};
         assert_int_equal(feed(&bench, 1000, way & 2), FRAME_SURPLUS);
         assert_int_equal(bench.link.stream.processed_frames, 3);
         tear_down(&bench);
