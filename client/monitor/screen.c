@@ -100,12 +100,20 @@ static bool size(void *context, unsigned width, unsigned height, struct rfb_pict
     return true;
 }
 
-static void read_stamp(struct screen *screen, struct rfb_box box)
+static bool holds_stamp(const struct damage *dirty, struct rfb_box at)
 {
-    const struct rfb_box at = stamp_box(&screen->picture, STAMP_TIME);
+    for (unsigned i = 0; i < dirty->count; i++)
+        if (dirty->boxes[i].x < at.x + at.width &&
+            dirty->boxes[i].y + dirty->boxes[i].height > at.y)
+            return true;
+    return false;
+}
+
+static void read_stamp(struct screen *screen, const struct damage *dirty)
+{
     struct delays *delays = &screen->monitor->places[screen->place].delays;
     uint64_t stamp_us;
-    if (box.x >= at.x + at.width || box.y + box.height <= at.y ||
+    if (!holds_stamp(dirty, stamp_box(&screen->picture, STAMP_TIME)) ||
         !stamp_read(&screen->picture, STAMP_TIME, &stamp_us))
         return;
     if (!screen->is_current)
@@ -115,7 +123,7 @@ static void read_stamp(struct screen *screen, struct rfb_box box)
         delays_add(delays, stamp_us, os_now_ns() / 1000);
 }
 
-static void updated(void *context, struct rfb_box box)
+static void updated(void *context, const struct damage *dirty)
 {
     struct screen *screen = context;
     struct monitor *monitor = screen->monitor;
@@ -126,10 +134,10 @@ static void updated(void *context, struct rfb_box box)
     atomic_store_explicit(&screen->shown_rectangles, counts->rectangles, memory_order_relaxed);
     atomic_store_explicit(&screen->shown_pixels, counts->pixels, memory_order_relaxed);
     asking_answered(screen, bits);
-    if (box.width == 0 || box.height == 0)
+    if (dirty->count == 0)
         return;
-    monitor->glass_kind->put(monitor->glass, (unsigned)screen->place, box);
-    read_stamp(screen, box);
+    monitor->glass_kind->put(monitor->glass, (unsigned)screen->place, dirty);
+    read_stamp(screen, dirty);
 }
 
 static void text(void *context, const char *said, size_t bytes)

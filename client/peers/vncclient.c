@@ -36,7 +36,7 @@ static rfbBool make_picture(rfbClient *client)
                                &screen->picture) != 0 ||
         screen->picture.stride != width) /* libvncclient knows no stride */
         return FALSE;
-    screen->dirty_count = 0;
+    screen->dirty.count = 0;
     client->frameBuffer = (uint8_t *)screen->picture.pixels;
     return TRUE;
 }
@@ -48,10 +48,7 @@ static void got_rectangle(rfbClient *client, int x, int y, int width, int height
     atomic_fetch_add_explicit(&screen->rectangles, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&screen->pixels, (uint64_t)box.width * box.height,
                               memory_order_relaxed);
-    if (screen->dirty_count < DIRTY_MAX)
-        screen->dirty[screen->dirty_count++] = box;
-    else
-        screen->dirty[DIRTY_MAX - 1] = rfb_box_join(screen->dirty[DIRTY_MAX - 1], box);
+    damage_add(&screen->dirty, box);
 }
 
 static void got_update(rfbClient *client)
@@ -59,11 +56,11 @@ static void got_update(rfbClient *client)
     struct screen *screen = screen_of(client);
     struct peer *peer = screen->peer;
     uint64_t stamp_us;
-    if (screen->dirty_count > 0)
+    if (screen->dirty.count > 0) {
         atomic_fetch_add_explicit(&screen->updates, 1, memory_order_relaxed);
-    for (unsigned i = 0; i < screen->dirty_count; i++)
-        peer->glass_kind->put(peer->glass, screen->index, screen->dirty[i]);
-    screen->dirty_count = 0;
+        peer->glass_kind->put(peer->glass, screen->index, &screen->dirty);
+    }
+    screen->dirty.count = 0;
     if (!stamp_read(&screen->picture, STAMP_TIME, &stamp_us))
         return;
     /* The first one was painted before anybody had asked. */

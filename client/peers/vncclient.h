@@ -10,7 +10,7 @@
 #include "client/monitor/glass/glass.h"
 #include "client/monitor/row.h"
 
-enum { DIRTY_MAX = 16, PASSWORD_BYTES = 64 };
+enum { PASSWORD_BYTES = 64 };
 
 enum screen_audit { AUDIT_NONE, AUDIT_ASKED, AUDIT_PASSED, AUDIT_FAILED };
 
@@ -24,8 +24,7 @@ struct screen {
     intptr_t handle;
     struct _rfbClient *client; /* NULL until its handshake is over */
     struct rfb_picture picture;
-    struct rfb_box dirty[DIRTY_MAX];
-    unsigned dirty_count;
+    struct damage dirty;
     struct delays delays;
     uint64_t opened_ns;
     _Atomic bool ready, over, used;

@@ -1,8 +1,9 @@
-/* Boxes, digests, stamps and JPEGs: what both sides of a screen share. */
+/* Boxes, damage, digests, stamps and JPEGs: what both sides of a screen share. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
+#include "base/rfb/damage.h"
 #include "base/rfb/jpeg.h"
 #include "base/rfb/stamp.h"
 #include "base/tests/test.h"
@@ -163,4 +164,45 @@ TEST(a_jpeg_of_another_size_or_none_at_all_is_not_decoded)
     jpeg_close(jpeg);
     jpeg_close(NULL);
     free(picture.pixels), free(seen.pixels);
+}
+
+/* ---- damage -------------------------------------------------------------------------------- */
+
+static bool holds(struct rfb_box box, struct rfb_box other)
+{
+    const struct rfb_box joined = rfb_box_join(box, other);
+    return memcmp(&joined, &box, sizeof box) == 0;
+}
+
+/* Whatever is added, each of its pixels is in one of at most DAMAGE_BOXES boxes. */
+TEST(damage_holds_all_that_was_added)
+{
+    struct damage damage = {0};
+    enum { ADDED = 200 };
+    struct rfb_box added[ADDED];
+    srand(7);
+    for (unsigned i = 0; i < ADDED; i++) {
+        added[i] = (struct rfb_box){(unsigned)rand() % 500, (unsigned)rand() % 500,
+                                    1 + (unsigned)rand() % 40, 1 + (unsigned)rand() % 40};
+        damage_add(&damage, added[i]);
+        assert_true(damage.count <= DAMAGE_BOXES);
+        for (unsigned past = 0; past <= i; past++) {
+            bool held = false;
+            for (unsigned box = 0; box < damage.count && !held; box++)
+                held = holds(damage.boxes[box], added[past]);
+            assert_true(held);
+        }
+    }
+    damage_add(&damage, (struct rfb_box){3, 3, 0, 5});
+    assert_true(damage.count > 0);
+}
+
+TEST(boxes_that_are_one_become_one)
+{
+    struct damage damage = {0};
+    damage_add(&damage, (struct rfb_box){10, 10, 20, 20});
+    damage_add(&damage, (struct rfb_box){10, 10, 20, 20});
+    damage_add(&damage, (struct rfb_box){30, 10, 20, 20});
+    assert_int_equal(damage.count, 1);
+    assert_int_equal(damage.boxes[0].width, 40);
 }

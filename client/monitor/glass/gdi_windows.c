@@ -78,12 +78,14 @@ static int gdi_show(struct glass *glass, unsigned screen, unsigned width, unsign
     return error;
 }
 
-static void gdi_put(struct glass *glass, unsigned screen, struct rfb_box box)
+static void gdi_put(struct glass *glass, unsigned screen, const struct damage *dirty)
 {
-    if (glass->config.grid)
-        put(glass->panes, grid_put(&glass->grid, screen, box));
-    else
-        put(&glass->panes[screen], box);
+    for (unsigned i = 0; i < dirty->count; i++) {
+        if (glass->config.grid)
+            put(glass->panes, grid_put(&glass->grid, screen, dirty->boxes[i]));
+        else
+            put(&glass->panes[screen], dirty->boxes[i]);
+    }
 }
 
 static void gdi_hide(struct glass *glass, unsigned screen)

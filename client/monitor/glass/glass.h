@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "base/rfb/damage.h"
 #include "base/rfb/protocol.h"
 
 enum { GLASS_SLOT_NONE = -1 };
@@ -53,9 +54,10 @@ struct glass_kind {
      * errno value with the picture empty. */
     int (*show)(struct glass *glass, unsigned screen, unsigned width, unsigned height,
                 const char *title, struct rfb_picture *picture);
-    /* put: this box of the picture is new. Never blocks on the window system but for its socket;
-     * where the server still reads an earlier box it is joined to the next one. */
-    void (*put)(struct glass *glass, unsigned screen, struct rfb_box box);
+    /* put: these boxes of the picture are new, in the order in which they are to be seen. Never
+     * blocks on the window system but for its socket; where the server still reads earlier ones
+     * they are joined to the next. */
+    void (*put)(struct glass *glass, unsigned screen, const struct damage *dirty);
     /* hide: the window goes, the picture too. */
     void (*hide)(struct glass *glass, unsigned screen);
 };

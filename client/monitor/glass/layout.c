@@ -1,4 +1,4 @@
-/* Layout: shelves of windows, cells of a grid, scaled pictures, boxes of damage. */
+/* Layout: shelves of windows, cells of a grid, scaled pictures. */
 #include "client/monitor/glass/layout.h"
 
 #include <string.h>
@@ -185,36 +185,4 @@ void grid_point(struct rfb_box fit, unsigned width, unsigned height, int x, int 
 {
     *picture_x = point_on_line(fit.x, fit.width, width, x);
     *picture_y = point_on_line(fit.y, fit.height, height, y);
-}
-
-/* ---- damage -------------------------------------------------------------------------------- */
-
-static uint64_t area(struct rfb_box box)
-{
-    return (uint64_t)box.width * box.height;
-}
-
-/* How many pixels more are shown when the two become one. */
-static int64_t cost_of_joining(struct rfb_box one, struct rfb_box other)
-{
-    return (int64_t)area(rfb_box_join(one, other)) - (int64_t)area(one) - (int64_t)area(other);
-}
-
-void damage_add(struct damage *damage, struct rfb_box box)
-{
-    if (area(box) == 0)
-        return;
-    unsigned best = 0;
-    int64_t best_cost = INT64_MAX;
-    for (unsigned i = 0; i < damage->count; i++) {
-        int64_t cost = cost_of_joining(damage->boxes[i], box);
-        if (cost < best_cost) {
-            best_cost = cost;
-            best = i;
-        }
-    }
-    if (damage->count < DAMAGE_BOXES && best_cost > 0)
-        damage->boxes[damage->count++] = box;
-    else
-        damage->boxes[best] = rfb_box_join(damage->boxes[best], box);
 }

@@ -56,17 +56,4 @@ static inline bool box_holds(struct rfb_box box, int x, int y)
            (unsigned)y >= box.y && (unsigned)y - box.y < box.height;
 }
 
-/* ---- damage -------------------------------------------------------------------------------- */
-
-enum { DAMAGE_BOXES = 16 };
-
-/* What is yet to be shown of a picture. Zeroed is empty. */
-struct damage {
-    unsigned count;
-    struct rfb_box boxes[DAMAGE_BOXES];
-};
-
-/* damage_add: one more box; where there are too many, those that lie closest become one. */
-void damage_add(struct damage *damage, struct rfb_box box);
-
 #endif

@@ -57,7 +57,7 @@ static int none_show(struct glass *glass, unsigned screen, unsigned width, unsig
     return 0;
 }
 
-static void none_put(struct glass *glass, unsigned screen, struct rfb_box box)
+static void none_put(struct glass *glass, unsigned screen, const struct damage *dirty)
 {
 }
 

@@ -124,12 +124,16 @@ static int windows_show(struct glass *glass, unsigned screen, unsigned width, un
     return surface_show(&glass->surfaces[screen], &glass->xcb, place, title, picture);
 }
 
-static void windows_put(struct glass *glass, unsigned screen, struct rfb_box box)
+static void windows_put(struct glass *glass, unsigned screen, const struct damage *dirty)
 {
-    if (glass->config.grid)
-        surface_put(glass->surfaces, &glass->xcb, grid_put(&glass->grid, screen, box));
-    else
-        surface_put(&glass->surfaces[screen], &glass->xcb, box);
+    if (!glass->config.grid) {
+        surface_put_all(&glass->surfaces[screen], &glass->xcb, dirty);
+        return;
+    }
+    struct damage painted = {0};
+    for (unsigned i = 0; i < dirty->count; i++)
+        damage_add(&painted, grid_put(&glass->grid, screen, dirty->boxes[i]));
+    surface_put_all(glass->surfaces, &glass->xcb, &painted);
 }
 
 static void windows_hide(struct glass *glass, unsigned screen)

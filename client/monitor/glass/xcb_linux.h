@@ -61,7 +61,9 @@ struct surface_place {
 };
 int surface_show(struct surface *surface, struct xcb *xcb, struct surface_place place,
                  const char *title, struct rfb_picture *picture);
+/* surface_put: a box of the picture is new; surface_put_all: several, in their order. */
 void surface_put(struct surface *surface, struct xcb *xcb, struct rfb_box box);
+void surface_put_all(struct surface *surface, struct xcb *xcb, const struct damage *dirty);
 /* surface_completed: an event: the server has read what was put of this segment. */
 void surface_completed(struct surface *surface, struct xcb *xcb, xcb_shm_seg_t segment);
 void surface_hide(struct surface *surface, struct xcb *xcb);

@@ -232,19 +232,23 @@ static void send_damage(struct surface *surface, struct xcb *xcb)
     damage->count = 0;
 }
 
-void surface_put(struct surface *surface, struct xcb *xcb, struct rfb_box box)
+void surface_put_all(struct surface *surface, struct xcb *xcb, const struct damage *dirty)
 {
     pthread_mutex_lock(&surface->lock);
-    bool send = false;
-    if (surface->shown && rfb_box_inside(box, &surface->picture)) {
-        damage_add(&surface->damage, box);
-        send = !surface->busy;
-    }
+    for (unsigned i = 0; surface->shown && i < dirty->count; i++)
+        if (rfb_box_inside(dirty->boxes[i], &surface->picture))
+            damage_add(&surface->damage, dirty->boxes[i]);
+    bool send = surface->damage.count > 0 && !surface->busy;
     if (send)
         send_damage(surface, xcb);
     pthread_mutex_unlock(&surface->lock);
     if (send)
         xcb_flush(xcb->connection);
+}
+
+void surface_put(struct surface *surface, struct xcb *xcb, struct rfb_box box)
+{
+    surface_put_all(surface, xcb, &(struct damage){1, {box}});
 }
 
 void surface_completed(struct surface *surface, struct xcb *xcb, xcb_shm_seg_t segment)

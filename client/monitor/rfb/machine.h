@@ -46,7 +46,8 @@ struct rfb {
     unsigned size_width, size_height; /* of ServerInit, until the name is there */
     unsigned announced, left, empty;  /* rectangles of the update */
     uint64_t painted;                 /* pixels by this update */
-    struct rfb_box dirty, box;
+    struct damage dirty; /* of the update */
+    struct rfb_box box;
     const struct decoder *decoder; /* of the rectangle that comes */
     unsigned decoder_index;
     void *states[DECODERS_MAX]; /* by decoder_list's index; NULL: not asked for */

@@ -13,7 +13,7 @@ int rfb_size(struct rfb *rfb, unsigned width, unsigned height)
     if (width == rfb->picture.width && height == rfb->picture.height)
         return 0;
     memset(&rfb->picture, 0, sizeof rfb->picture);
-    rfb->dirty = (struct rfb_box){0};
+    rfb->dirty.count = 0;
     return rfb->config.hooks->size(rfb->config.context, width, height, &rfb->picture)
                ? 0
                : RFB_NO_MEMORY;
@@ -24,7 +24,7 @@ static int rectangle(struct rfb *rfb, const uint8_t *data);
 static int update_end(struct rfb *rfb)
 {
     rfb->counts.updates++;
-    rfb->config.hooks->updated(rfb->config.context, rfb->dirty);
+    rfb->config.hooks->updated(rfb->config.context, &rfb->dirty);
     return rfb_messages(rfb);
 }
 
@@ -39,7 +39,7 @@ static int rectangle_next(struct rfb *rfb)
 
 int rfb_rectangle_done(struct rfb *rfb)
 {
-    rfb->dirty = rfb_box_join(rfb->dirty, rfb->box);
+    damage_add(&rfb->dirty, rfb->box);
     return rectangle_next(rfb);
 }
 
@@ -106,7 +106,7 @@ static int update(struct rfb *rfb, const uint8_t *data)
     rfb->announced = rfb->left = rfb_get16(data + 1);
     rfb->empty = 0;
     rfb->painted = 0;
-    rfb->dirty = (struct rfb_box){0};
+    rfb->dirty.count = 0;
     return rfb->left == 0 ? update_end(rfb) : rectangle_next(rfb);
 }
 

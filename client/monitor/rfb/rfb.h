@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "base/rfb/damage.h"
 #include "base/rfb/protocol.h"
 
 /* code, name in rows and the journal, what it means */
@@ -52,9 +53,9 @@ struct rfb_hooks {
      * rfb_name. *picture: where it is to be painted, until the next size; all black. False: there
      * is no memory. */
     bool (*size)(void *context, unsigned width, unsigned height, struct rfb_picture *picture);
-    /* updated: an update is whole; `box` is around all that is new of the picture. It has no area
-     * where the update had no rectangle of pixels. */
-    void (*updated)(void *context, struct rfb_box box);
+    /* updated: an update is whole; `dirty` is what it painted, empty where it had no rectangle of
+     * pixels. */
+    void (*updated)(void *context, const struct damage *dirty);
     /* text: ServerCutText, cut to RFB_TEXT_MAX. */
     void (*text)(void *context, const char *text, size_t bytes);
     /* secure: what follows is TLS, from the next byte on: rfb_feed returns early (fewer bytes than

@@ -46,7 +46,7 @@ static int script_show(struct glass *glass, unsigned screen, unsigned width, uns
     return result;
 }
 
-static void script_put(struct glass *glass, unsigned screen, struct rfb_box box)
+static void script_put(struct glass *glass, unsigned screen, const struct damage *dirty)
 {
     if (screen >= SCREENS)
         return;

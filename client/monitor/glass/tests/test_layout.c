@@ -1,4 +1,4 @@
-/* Layout without a display: places of windows, cells of a grid, scaled pictures, damage. */
+/* Layout without a display: places of windows, cells of a grid, scaled pictures. */
 #include "client/monitor/glass/layout.h"
 
 #include <stdlib.h>
@@ -138,39 +138,4 @@ TEST(a_point_of_the_grid_is_a_pixel_of_the_picture)
     grid_point((struct rfb_box){100, 100, 200, 100}, 1000, 500, -5, 4000, &x, &y);
     assert_int_equal(x, 0);
     assert_int_equal(y, 499);
-}
-
-/* Whatever is added, each of its pixels is in one of at most DAMAGE_BOXES boxes. */
-TEST(damage_holds_all_that_was_added)
-{
-    struct damage damage = {0};
-    enum { ADDED = 200 };
-    struct rfb_box added[ADDED];
-    srand(7);
-    for (unsigned i = 0; i < ADDED; i++) {
-        added[i] = (struct rfb_box){(unsigned)rand() % 500, (unsigned)rand() % 500,
-                                    1 + (unsigned)rand() % 40, 1 + (unsigned)rand() % 40};
-        damage_add(&damage, added[i]);
-        assert_true(damage.count <= DAMAGE_BOXES);
-        for (unsigned past = 0; past <= i; past++) {
-            bool held = false;
-            for (unsigned box = 0; box < damage.count && !held; box++)
-                held = box_holds(damage.boxes[box], (int)added[past].x, (int)added[past].y) &&
-                       box_holds(damage.boxes[box], (int)(added[past].x + added[past].width - 1),
-                                 (int)(added[past].y + added[past].height - 1));
-            assert_true(held);
-        }
-    }
-    damage_add(&damage, (struct rfb_box){3, 3, 0, 5});
-    assert_true(damage.count > 0);
-}
-
-TEST(boxes_that_are_one_become_one)
-{
-    struct damage damage = {0};
-    damage_add(&damage, (struct rfb_box){10, 10, 20, 20});
-    damage_add(&damage, (struct rfb_box){10, 10, 20, 20});
-    damage_add(&damage, (struct rfb_box){30, 10, 20, 20});
-    assert_int_equal(damage.count, 1);
-    assert_int_equal(damage.boxes[0].width, 40);
 }

@@ -47,9 +47,41 @@ TEST(a_box_outside_of_the_picture_is_not_put)
 {
     stage_set_up(NULL, NULL);
     stage_show_painted(0);
-    glass_windows.put(stage.glass, 0, (struct rfb_box){WIDTH - 1, 0, 2, 1});
-    glass_windows.put(stage.glass, 0, (struct rfb_box){0, UINT32_MAX, 1, 2});
-    glass_windows.put(stage.glass, 1, (struct rfb_box){0, 0, 1, 1});
+    glass_windows.put(stage.glass, 0, &(struct damage){1, {{WIDTH - 1, 0, 2, 1}}});
+    glass_windows.put(stage.glass, 0, &(struct damage){1, {{0, UINT32_MAX, 1, 2}}});
+    glass_windows.put(stage.glass, 1, &(struct damage){1, {{0, 0, 1, 1}}});
+    stage_assert_shown(0);
+    stage_tear_down();
+}
+
+static void wait_for_last_pixel(uint32_t colour)
+{
+    const struct rfb_box window = stage_window(0),
+                         last = {window.x + WIDTH - 1, window.y + HEIGHT - 1, 1, 1};
+    uint64_t end_ns = os_deadline_ns(60 * (uint64_t)OS_NS_PER_S);
+    for (uint32_t seen = ~colour; seen != colour; os_sleep_ns(OS_NS_PER_MS)) {
+        uint32_t *pixels = xvfb_pixels(&stage.xvfb, last);
+        assert_non_null(pixels);
+        seen = *pixels;
+        free(pixels);
+        assert_true(os_now_ns() < end_ns);
+    }
+}
+
+/* What lies between two boxes costs nothing: the server reads only what is new. */
+TEST(only_what_was_painted_is_put)
+{
+    stage_set_up(NULL, NULL);
+    stage_show_painted(0);
+    stage_assert_shown(0);
+    uint32_t *pixels = stage.pictures[0].pixels, *between = pixels + HEIGHT / 2 * WIDTH + WIDTH / 2;
+    const uint32_t shown = *between;
+    *between = ~shown & 0xffffff; /* and nobody says so */
+    pixels[0] = pixels[WIDTH * HEIGHT - 1] = 0x123456;
+    const struct damage dirty = {2, {{0, 0, 1, 1}, {WIDTH - 1, HEIGHT - 1, 1, 1}}};
+    glass_windows.put(stage.glass, 0, &dirty);
+    wait_for_last_pixel(0x123456);
+    *between = shown;
     stage_assert_shown(0);
     stage_tear_down();
 }

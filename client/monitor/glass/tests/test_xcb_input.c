@@ -131,7 +131,7 @@ static void show_in_grid(unsigned screen, uint32_t colour)
         glass_windows.show(stage.glass, screen, WIDTH, HEIGHT, stage_title(screen), picture), 0);
     for (size_t i = 0; i < (size_t)WIDTH * HEIGHT; i++)
         picture->pixels[i] = colour;
-    glass_windows.put(stage.glass, screen, rfb_box_all(picture));
+    glass_windows.put(stage.glass, screen, &(struct damage){1, {rfb_box_all(picture)}});
 }
 
 static uint32_t pixel_at(unsigned x, unsigned y)
@@ -209,7 +209,7 @@ TEST(a_grid_paints_what_is_new_and_what_goes)
     struct rfb_box box = {WIDTH / 2 - 20, HEIGHT / 2 - 20, 40, 40};
     for (unsigned i = 0; i < 40 * 40; i++)
         stage.pictures[3].pixels[(box.y + i / 40) * WIDTH + box.x + i % 40] = 0xabcdef;
-    glass_windows.put(stage.glass, 3, box);
+    glass_windows.put(stage.glass, 3, &(struct damage){1, {box}});
     wait_for_pixel(x, y, 0xabcdef);
     glass_windows.hide(stage.glass, 3);
     wait_for_pixel(x, y, 0);

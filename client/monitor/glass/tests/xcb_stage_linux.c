@@ -79,7 +79,7 @@ void stage_paint(unsigned screen, struct rfb_box box, uint32_t seed)
         for (unsigned x = box.x; x < box.x + box.width; x++)
             picture->pixels[(size_t)y * picture->stride + x] =
                 ((y * picture->stride + x + seed) * 2654435761u) & 0xffffff;
-    glass_windows.put(stage.glass, screen, box);
+    glass_windows.put(stage.glass, screen, &(struct damage){1, {box}});
 }
 
 struct rfb_box stage_window(unsigned screen)

@@ -121,7 +121,7 @@ static bool size(void *context, unsigned width, unsigned height, struct rfb_pict
 }
 
 /* Asks for the next, as a viewer does. */
-static void updated(void *context, struct rfb_box box)
+static void updated(void *context, const struct damage *dirty)
 {
     struct viewer *viewer = context;
     viewer->updates++;

@@ -13,7 +13,6 @@ static const uint8_t handshake[] = "RFB 003.008\n\1\1\0\0\0\0\0\x60\0\x60\x20\x1
 struct viewer {
     struct rfb_picture picture;
     uint64_t updates, texts, said;
-    struct rfb_box box;
 };
 
 static void say(void *context, const void *data, size_t bytes)
@@ -34,12 +33,13 @@ static bool size(void *context, unsigned width, unsigned height, struct rfb_pict
     return true;
 }
 
-static void updated(void *context, struct rfb_box box)
+static void updated(void *context, const struct damage *dirty)
 {
     struct viewer *viewer = context;
-    assert(rfb_box_inside(box, &viewer->picture));
+    assert(dirty->count <= DAMAGE_BOXES);
+    for (unsigned i = 0; i < dirty->count; i++)
+        assert(rfb_box_inside(dirty->boxes[i], &viewer->picture));
     viewer->updates++;
-    viewer->box = box;
 }
 
 static void text(void *context, const char *said, size_t bytes)

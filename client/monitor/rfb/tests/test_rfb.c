@@ -253,10 +253,9 @@ TEST(raw_and_copied_rectangles_are_painted, begin, end)
     wire_16(&wire, 2);
     feed_all(0);
     assert_int_equal(viewer.updates, 1);
-    assert_int_equal(viewer.box.x, 1);
-    assert_int_equal(viewer.box.y, 2);
-    assert_int_equal(viewer.box.width, 36);
-    assert_int_equal(viewer.box.height, 43);
+    const struct rfb_box painted[] = {{1, 2, 7, 5}, {20, 20, 1, 1}, {30, 40, 7, 5}};
+    assert_int_equal(viewer.dirty.count, 3);
+    assert_memory_equal(viewer.dirty.boxes, painted, sizeof painted);
     const uint32_t *pixels = viewer.picture.pixels;
     assert_int_equal(pixels[20 * WIRE_WIDTH + 20] & 0xffffff, 0x332211);
     for (unsigned y = 0; y < 5; y++)
@@ -303,7 +302,7 @@ TEST(an_update_may_be_empty_and_so_may_rectangles, begin, end)
     raw(5, WIRE_HEIGHT, 10, 0, 0);
     feed_all(0);
     assert_int_equal(viewer.updates, 2);
-    assert_int_equal(viewer.box.width * viewer.box.height, 0);
+    assert_int_equal(viewer.dirty.count, 0);
     assert_true(rfb_idle(viewer.rfb));
     wire_check_cuts(&wire);
 }

@@ -116,11 +116,11 @@ static bool size(void *context, unsigned width, unsigned height, struct rfb_pict
     return picture->pixels != NULL;
 }
 
-static void updated(void *context, struct rfb_box box)
+static void updated(void *context, const struct damage *dirty)
 {
     struct viewer *viewer = context;
     viewer->updates++;
-    viewer->box = box;
+    viewer->dirty = *dirty;
 }
 
 static void text(void *context, const char *said, size_t bytes)

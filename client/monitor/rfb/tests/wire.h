@@ -33,7 +33,7 @@ size_t wire_deflate(z_stream *stream, const void *data, size_t bytes, uint8_t *i
 struct viewer {
     struct rfb *rfb;
     struct rfb_picture picture;
-    struct rfb_box box;
+    struct damage dirty; /* of the last update */
     uint8_t said[SAID_BYTES];
     size_t said_bytes;
     char text[RFB_TEXT_MAX + 1];
