@@ -46,7 +46,7 @@ struct rfb {
     unsigned size_width, size_height; /* of ServerInit, until the name is there */
     unsigned announced, left, empty;  /* rectangles of the update */
     uint64_t painted;                 /* pixels by this update */
-    struct damage dirty; /* of the update */
+    struct damage dirty;              /* of the update */
     struct rfb_box box;
     const struct decoder *decoder; /* of the rectangle that comes */
     unsigned decoder_index;
