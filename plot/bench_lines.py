@@ -244,10 +244,21 @@ def by_connections(section: str, scheme: str, figure: str, digits: int,
                 CPU.short if figure == CPU.name else "bytes")
 
 
-def grow(scheme: str, target: str = "") -> Line:
-    """The loss of speed when many connections are active."""
-    return by_connections("grow", scheme, CPU.name, 2,
+def each(scheme: str, target: str = "") -> Line:
+    """The loss of speed when many connections are active, each with the same bytes."""
+    return by_connections("each", scheme, CPU.name, 2,
                           lambda most, least: block_ratios(most, least, CPU), target, True)
+
+
+def connects(scheme: str, target: str = "") -> Line:
+    """How fast the most connections of that section are made."""
+    def rates(most: List[Row], least: List[Row]) -> List[float]:
+        return [row["connected"] / row["connect_ms"] * 1e3 for row in most if row["connect_ms"]]
+    line = by_connections("each", scheme, "connects a second", 0, rates, target, True)
+    def find(bench: Bench) -> Found:
+        found = line.find(bench)
+        return found._replace(of=found.of.partition(" / ")[0])
+    return line._replace(find=find, short="connects")
 
 
 def idle(scheme: str) -> Line:
@@ -335,8 +346,10 @@ LINES = (
     per_row("slices-256", "publications per frame",
             lambda row: row["hand_overs"] / row["frames"], "<= 0.125"),
     per_row("slices-256", "copies per byte", lambda row: row["copies_per_byte"], "<= 0.001"),
-    grow("slices", ">= %g" % (1 - scale.FALL_MAX)),
-    grow("raw"),
+    each("slices", ">= %.2f" % scale.KEPT_MIN),
+    each("raw"),
+    connects("slices", ">= %d" % scale.CONNECTS_MIN),
+    connects("raw"),
     idle("slices"),
     idle("chain"),
     rate(),

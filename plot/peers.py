@@ -5,7 +5,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group, group_by
 from section import (KB_TO_MB, LATENCY_COLUMNS, Figure, Section, block_ratio, data_block,
-                     data_line, frames_per_cpu_s, interval_note, latency_notes, latency_texts,
+                     data_line, interval_note, latency_notes, latency_texts,
                      left_out, measured, median_of, numbered, point, range_text, usable, whiskers)
 from stats import Spread, spread
 from tables import NONE, Column, Table, exact, in_blocks, number
@@ -75,6 +75,10 @@ def shares(rows: Sequence[Row], raw: Sequence[Row]) -> Optional[Spread]:
 def hundredths(value: Optional[float]) -> str:
     """A count per byte, in hundredths."""
     return NONE if value is None else "%.2f" % value
+
+
+def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:
+    return spread([row["frames"] / row["cpu_s"] for row in rows if row["frames"] and row["cpu_s"]])
 
 
 def line(client: str, rows: Sequence[Row], raw: Sequence[Row]) -> List[str]:

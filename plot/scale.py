@@ -1,12 +1,12 @@
-"""Cost by number of connections: throughput per CPU second, memory per idle connection, latency."""
+"""What connections cost: CPU time by connections and bytes, memory per idle connection, latency."""
 
 import itertools
 from collections import Counter
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group_by, numbers, select
 from section import (LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio, clock_error_ms,
-                     clock_notes, data_block, data_line, frames_per_cpu_s, interval_note,
+                     clock_notes, data_block, data_line, interval_note,
                      latency_texts, left_out, measured, median_of, numbered, point, range_text,
                      ratios_by_block, usable, whiskers)
 from stats import Spread, median, spread
@@ -14,17 +14,25 @@ from tables import Column, Table, exact, in_blocks, number
 
 TITLE = "Scale. From few connections to very many"
 SCENARIO = "scale"
-LEAD = ("Every run transfers the same bytes, over more and more connections. What the raw loop "
-        "loses is the kernel's cost.")
+LEAD = ("All active runs of one kind transfer the same bytes, over more and more connections; in "
+        "those of the other kind each connection brings the same bytes. Together they part the "
+        "price of a connection, which is asked, wakes a worker and is closed, from that of a byte.")
 RAW = "raw"
 ORDER = ("slices", "mirror", "chain", "ring", "fixed", "drain", RAW)
-FALL_MAX = 0.25        # of GB per CPU second, from the least to the most connections
+EACH = "each-"         # begins the sections with the same bytes a connection
+KEPT_MIN = 0.8         # of GB per CPU second, with the same bytes a connection
+CONNECTS_MIN = 20000   # a second, with the most connections
 IDLE_BYTES_MAX = 400   # of user memory, per idle connection
 KB = 1024
 COLUMNS = (Column("connections", left=True), Column("median", "GB per CPU second"),
            Column("min..max", "GB per CPU second"), Column("of raw", "GB per CPU second"),
-           Column("per CPU second", "k frames"), Column("99 % idle", "GB per CPU s"),
-           Column("per second", "connects"), Column("bytes", "per connection"), Column("n"))
+           Column("same each", "GB per CPU s"), Column("99 % idle", "GB per CPU s"),
+           Column("a second", "connects"), Column("us of CPU", "connects"),
+           Column("bytes", "each idle"), Column("n"))
+COST_COLUMNS = (Column("scheme", left=True), Column("median", "us a connection"),
+                Column("min..max", "us a connection"), Column("median", "s a GB"),
+                Column("min..max", "s a GB"), Column("median", "off the line, %"),
+                Column("most", "off the line, %"), Column("n"))
 TARGET_COLUMNS = (Column("target", left=True), Column("scheme", left=True), Column("median"),
                 Column("min..max"), Column("bound"), Column("", left=True), Column("n"))
 Sizes = Dict[int, List[Row]]  # by number of connections
@@ -56,7 +64,8 @@ def has_idle(row: Row) -> bool:
 class Loads(NamedTuple):
     """The scenario's rows by kind of load."""
 
-    active: Load                  # every server sends as fast as it can
+    active: Load                  # every server sends as fast as it can, all together the same
+    each: Load                    # the same, but each sends the same
     idle: Load                    # 1 % of the servers do, the others send nothing
     rates: Dict[float, Load]      # servers send at a rate
 
@@ -64,7 +73,9 @@ class Loads(NamedTuple):
 def loads_of(rows: Sequence[Row]) -> Loads:
     closed = [row for row in rows if not row["rate"]]
     rated = group_by([row for row in rows if row["rate"]], "rate")
-    return Loads(load_of([row for row in closed if not has_idle(row)]),
+    active = [row for row in closed if not has_idle(row)]
+    return Loads(load_of([row for row in active if not row["section"].startswith(EACH)]),
+                 load_of([row for row in active if row["section"].startswith(EACH)]),
                  load_of([row for row in closed if has_idle(row)]),
                  {rate: load_of(members) for rate, members in sorted(rated.items())})
 
@@ -89,29 +100,120 @@ def idle_bytes(most: Sequence[Row], least: Sequence[Row]) -> List[float]:
             for row in most if row.get("ready_rss_kb") and below]
 
 
+# ---- the price of a connection and of a byte ----
+
+
+class Prices(NamedTuple):
+    """CPU time as `connection_s` for each connection and `gb_s` for each GB."""
+
+    connection_s: float
+    gb_s: float
+
+    def of(self, row: Row) -> float:
+        return self.connection_s * row["connected"] + self.gb_s * row["bytes"] / 1e9
+
+
+class Cost(NamedTuple):
+    """The prices of a scheme's blocks, and by how much of their CPU time rows lie off the line of
+    the median prices."""
+
+    connection_us: Spread
+    gb_s: Spread
+    off: Spread
+
+    def prices(self) -> Prices:
+        return Prices(self.connection_us.median / 1e6, self.gb_s.median)
+
+
+def prices_of(rows: Sequence[Row]) -> Optional[Prices]:
+    """Least squares of the deviations, each as a share of its row's CPU time, so that long rows do
+    not outweigh short ones. None where connections and bytes do not vary apart."""
+    a = [row["connected"] / row["cpu_s"] for row in rows]
+    b = [row["bytes"] / 1e9 / row["cpu_s"] for row in rows]
+    aa, ab, bb = (sum(x * y for x, y in zip(*pair)) for pair in ((a, a), (a, b), (b, b)))
+    determinant = aa * bb - ab * ab
+    if determinant <= 1e-6 * aa * bb:
+        return None
+    return Prices((bb * sum(a) - ab * sum(b)) / determinant,
+                  (aa * sum(b) - ab * sum(a)) / determinant)
+
+
+def cell_of(row: Row) -> Tuple[str, int]:
+    return row["section"], row["servers"]
+
+
+def cost(loads: Loads, scheme: str) -> Optional[Cost]:
+    """From the blocks that have all the scheme's active cells: one without the most connections
+    says little of their price."""
+    rows = [row for load in (loads.active, loads.each)
+            for found in load.schemes.get(scheme, {}).values() for row in found
+            if row["cpu_s"] and row["bytes"]]
+    cells = set(map(cell_of, rows))
+    blocks = [block for block in group_by(rows, "repeat").values()
+              if set(map(cell_of, block)) == cells]
+    found = [prices for prices in map(prices_of, blocks) if prices]
+    if len(cells) < 3 or not found:
+        return None
+    connection, gb = spread([one.connection_s * 1e6 for one in found]), \
+        spread([one.gb_s for one in found])
+    line_of = Prices(connection.median / 1e6, gb.median)
+    return Cost(connection, gb, spread([abs(line_of.of(row) / row["cpu_s"] - 1) for row in rows]))
+
+
+def costs(loads: Loads) -> Dict[str, Cost]:
+    found = {scheme: cost(loads, scheme) for scheme in loads.active.schemes}
+    return {scheme: one for scheme, one in found.items() if one}
+
+
+def cost_table(found: Dict[str, Cost]) -> Table:
+    lines = [[scheme, number(one.connection_us.median), range_text(one.connection_us),
+              number(one.gb_s.median), range_text(one.gb_s), "%.1f" % (one.off.median * 100),
+              "%.1f" % (one.off.high * 100), str(one.connection_us.n)]
+             for scheme, one in found.items()]
+    return Table("Scale: the price of a connection and of a byte", COST_COLUMNS, lines, [
+        "CPU time of the client from asking on = us a connection x connections + s a GB x GB, "
+        "fitted in each block that has all cells, to active rows of both kinds. A connection: "
+        "asking it, waking for it, receiving its last bytes and closing it; connecting is not in "
+        "it. Off the line: by how much of their CPU time the rows deviate from the medians' line."]
+        + interval_note(one.connection_us for one in found.values()))
+
+
 # ---- tables ----
+
+
+def connect_us(rows: Sequence[Row]) -> Optional[Spread]:
+    """CPU time of the client for a connect."""
+    return spread([row["connect_cpu_s"] / row["connected"] * 1e6
+                   for row in rows if row.get("connect_cpu_s") and row["connected"]])
+
+
+def connects_per_s(rows: Sequence[Row]) -> Optional[Spread]:
+    return spread([row["connected"] / row["connect_ms"] * 1e3 for row in rows
+                   if row["connect_ms"]])
 
 
 def line(loads: Loads, scheme: str, servers: int) -> List[str]:
     rows = loads.active.rows(scheme, servers)
-    idle = loads.idle.rows(scheme, servers)
+    each, idle = loads.each.rows(scheme, servers), loads.idle.rows(scheme, servers)
     speed = measured(rows, "gb_per_cpu_s")
-    connects_per_s = spread([row["connected"] / row["connect_ms"] * 1e3
-                             for row in list(rows) + list(idle) if row["connect_ms"]])
+    connected = [*rows, *each, *idle]
     return [exact(servers), number(median_of(speed)), range_text(speed),
             number(median_of(block_ratio(rows, loads.active.rows(RAW, servers), "gb_per_cpu_s"))),
-            number(median_of(frames_per_cpu_s(rows), 1e-3)),
+            number(median_of(measured(each, "gb_per_cpu_s"))),
             number(median_of(measured(idle, "gb_per_cpu_s"))),
-            number(median_of(connects_per_s)),
+            number(median_of(connects_per_s(connected))),
+            number(median_of(connect_us(connected))),
             number(median_of(connection_bytes(loads.idle, scheme, servers))), str(len(rows))]
 
 
 def table(loads: Loads) -> Table:
+    """Of the loads in which all servers together send the same."""
     active = loads.active
     lines = in_blocks([[scheme]] + [line(loads, scheme, servers)
                                     for servers in active.sizes(scheme)]
                       for scheme in active.schemes)
     return Table("Scale: all connections active, and 99 % of them idle", COLUMNS, lines, [
+        "Same each: every connection brings the same bytes, however many there are.",
         "A connection: growth of the client's resident set per connection, from the smallest "
         "number, when all are connected and wait for their first byte. It excludes the kernel's "
         "memory."] + interval_note(measured(rows, "gb_per_cpu_s")
@@ -168,21 +270,43 @@ def beside_raw(loads: Loads, scheme: str, least: int, most: int) -> Optional[Spr
     return spread([many[repeat] / few[repeat] for repeat in many if repeat in few])
 
 
+def ends_of(load: Load, scheme: str) -> Optional[Tuple[int, int]]:
+    """The fewest and the most connections, if there are several."""
+    sizes = load.sizes(scheme)
+    return (sizes[0], sizes[-1]) if len(sizes) > 1 else None
+
+
 def falls(loads: Loads, scheme: str) -> List[Target]:
-    """The loss from the fewest to the most connections, absolute and relative to the raw loop's."""
-    sizes = loads.active.sizes(scheme)
-    if len(sizes) < 2:
+    """The loss from the fewest to the most connections: with the same bytes in all, absolute and
+    relative to the raw loop's, and with the same bytes a connection, which has the bound."""
+    found = []
+    for load, what in ((loads.active, "in all"), (loads.each, "each")):
+        ends = ends_of(load, scheme)
+        if not ends:
+            continue
+        least, most = ends
+        one = block_ratio(load.rows(scheme, most), load.rows(scheme, least), "gb_per_cpu_s")
+        has_bound = load is loads.each and scheme != RAW
+        found.append(Target("GB per CPU s, %s / %s, same %s" % (exact(most), exact(least), what),
+                            scheme, one, ">= %.2f" % KEPT_MIN if has_bound else "",
+                            one.median >= KEPT_MIN if has_bound and one else None))
+        if load is loads.active and scheme != RAW:
+            found.append(Target("the same, relative to raw", scheme,
+                                beside_raw(loads, scheme, least, most), "", None))
+    return found
+
+
+def connect_target(loads: Loads, scheme: str) -> List[Target]:
+    """How fast the most connections are made."""
+    ends = ends_of(loads.active, scheme)
+    rows = [row for load in (loads.active, loads.each, loads.idle)
+            for row in load.rows(scheme, ends[1])] if ends else []
+    found = connects_per_s(rows)
+    if found is None:
         return []
-    least, most = sizes[0], sizes[-1]
-    name = "GB per CPU second, %s / %s" % (exact(most), exact(least))
-    one = block_ratio(loads.active.rows(scheme, most), loads.active.rows(scheme, least),
-                      "gb_per_cpu_s")
-    if scheme == RAW:
-        return [Target(name, scheme, one, "", None)]
-    return [Target(name, scheme, one, ">= %.2f" % (1 - FALL_MAX),
-                 one.median >= 1 - FALL_MAX if one else None),
-            Target("the same, relative to raw", scheme, beside_raw(loads, scheme, least, most), "",
-                 None)]
+    name = "connects per second, of %s" % exact(ends[1])
+    return [Target(name, scheme, found, "", None) if scheme == RAW else
+            Target(name, scheme, found, ">= %d" % CONNECTS_MIN, found.median >= CONNECTS_MIN)]
 
 
 def memory_target(loads: Loads, scheme: str) -> List[Target]:
@@ -195,7 +319,9 @@ def memory_target(loads: Loads, scheme: str) -> List[Target]:
 
 
 def targets(loads: Loads) -> List[Target]:
-    return [target for scheme in loads.active.schemes for target in falls(loads, scheme)] + \
+    return [target for scheme in {**loads.active.schemes, **loads.each.schemes}
+            for target in falls(loads, scheme)] + \
+        [target for scheme in loads.active.schemes for target in connect_target(loads, scheme)] + \
         [target for scheme in loads.idle.schemes for target in memory_target(loads, scheme)]
 
 
@@ -206,47 +332,86 @@ def target_table(loads: Loads) -> Table:
               words[target.reached], str(target.found.n if target.found else 0)]
              for target in targets(loads)]
     return Table("Scale: targets", TARGET_COLUMNS, lines,
-                 ["Ratios are taken block by block. %s has no bound: its loss is the kernel's "
-                  "share of the others' losses." % RAW])
+                 ["Ratios are taken block by block. With the same bytes in all a connection brings "
+                  "less the more there are, so its own price weighs more: that loss has no bound. "
+                  "%s has none either: it asks and closes as many connections as the others and "
+                  "does nothing else." % RAW])
 
 
 # ---- the figure ----
 
 
-def panels(loads: Loads) -> List[List[Tuple[str, str]]]:
-    """Curves, each with its scheme: throughput, memory, and p99 at each rate."""
-    def curves(load: Load, value: Callable[[str, int], Optional[Spread]],
-               scale: float = 1) -> List[Tuple[str, str]]:
-        return [(scheme, data_block(scheme, [
-            data_line(size, *point(found, scale)) for size in load.sizes(scheme)
-            for found in [value(scheme, size)] if found])) for scheme in load.schemes]
-    def key_of(load: Load, key: str) -> Callable[[str, int], Optional[Spread]]:
-        return lambda scheme, size: measured(load.rows(scheme, size), key)
+class Panel(NamedTuple):
+    """Curves, each with its scheme."""
+
+    title: str
+    curves: List[Tuple[str, str]]
+    bound: Optional[float] = None  # a dashed line
+    is_logarithmic: bool = False
+
+
+def curves(load: Load, value: Callable[[str, int], Optional[Spread]], scale: float = 1,
+           predicted: Callable[[str, int], Optional[float]] = lambda scheme, size: None) \
+        -> List[Tuple[str, str]]:
+    return [(scheme, data_block(scheme, [
+        data_line(size, *point(found, scale), predicted(scheme, size))
+        for size in load.sizes(scheme) for found in [value(scheme, size)] if found]))
+        for scheme in load.schemes]
+
+
+def key_curves(load: Load, key: str, scale: float = 1, **more: Any) -> List[Tuple[str, str]]:
+    return curves(load, lambda scheme, size: measured(load.rows(scheme, size), key), scale, **more)
+
+
+def predicted_speed(load: Load, found: Dict[str, Cost]) -> Callable[[str, int], Optional[float]]:
+    """GB per CPU second by the prices."""
+    def of(scheme: str, size: int) -> Optional[float]:
+        if scheme not in found:
+            return None
+        prices = found[scheme].prices()
+        return median([row["bytes"] / 1e9 / prices.of(row) for row in load.rows(scheme, size)])
+    return of
+
+
+def panels(loads: Loads) -> List[Panel]:
+    found = costs(loads)
     idle = Load({name: sizes for name, sizes in loads.idle.schemes.items() if name != RAW})
-    return [curves(loads.active, key_of(loads.active, "gb_per_cpu_s")),
-            curves(idle, lambda scheme, size: connection_bytes(idle, scheme, size))] + [
-        curves(load, key_of(load, "latency_us_p99"), 1e-3) for load in timed_rates(loads).values()]
+    speeds = [Panel("GB per CPU s, " + what, key_curves(load, "gb_per_cpu_s",
+                                                        predicted=predicted_speed(load, found)))
+              for load, what in ((loads.active, "same in all"), (loads.each, "same each"))
+              if load.schemes]
+    return speeds + [
+        Panel("Bytes per idle connection",
+              curves(idle, lambda scheme, size: connection_bytes(idle, scheme, size)),
+              IDLE_BYTES_MAX)] + [
+        Panel("p99 in ms at {:,.0f} a second".format(rate),
+              key_curves(load, "latency_us_p99", 1e-3), is_logarithmic=True)
+        for rate, load in timed_rates(loads).items()]
 
 
 def figure(loads: Loads) -> Figure:
     drawn = panels(loads)
-    titles = ["GB per CPU second, all active", "Bytes per idle connection"] + [
-        p99_title(rate, rows_of(load)) for rate, load in timed_rates(loads).items()]
     sizes = sorted({size for sizes in loads.active.schemes.values() for size in sizes})
     settings = {"PANELS": len(drawn), "X_MIN": sizes[0] * 0.7, "X_MAX": sizes[-1] * 1.5,
                 "TICS": ", ".join('"%s" %d' % (short_count(size), size) for size in sizes),
-                "BOUND": IDLE_BYTES_MAX, **numbered("TITLE", titles),
-                **numbered("FIRST", itertools.accumulate(map(len, drawn[:-1]), initial=0)),
-                **numbered("SCHEMES", [" ".join(scheme for scheme, _ in curves)
-                                       for curves in drawn]),
+                **numbered("TITLE", [panel.title for panel in drawn]),
+                **numbered("BOUND", [panel.bound or 0 for panel in drawn]),
+                **numbered("LOGARITHMIC", [int(panel.is_logarithmic) for panel in drawn]),
+                **numbered("FIRST", itertools.accumulate((len(panel.curves)
+                                                          for panel in drawn[:-1]), initial=0)),
+                **numbered("SCHEMES", [" ".join(scheme for scheme, _ in panel.curves)
+                                       for panel in drawn]),
                 "RUNS": whiskers(rows for found in loads.active.schemes.values()
-                                 for rows in found.values())}
-    data = "".join(block for curves in drawn for _, block in curves)
+                                 for rows in found.values())
+                + (", dotted: by the fitted prices" if costs(loads) else "")}
+    data = "".join(block for panel in drawn for _, block in panel.curves)
     return Figure("scale", "scale", (1100, 420), settings, data,
-                  "Scale. Cost over the number of connections",
+                  "Scale. What connections cost",
                   "Panels over the number of connections, on a logarithmic axis, with a line for "
-                  "each scheme: bytes per client CPU second with all connections active, user "
-                  "memory per idle connection, and the 99th percentile of latency at each rate.")
+                  "each scheme: bytes per client CPU second with all connections active, with the "
+                  "same bytes in all and with the same bytes each, dotted as the fitted prices of "
+                  "a connection and a byte say; user memory per idle connection; and the 99th "
+                  "percentile of latency at each rate.")
 
 
 def short_count(servers: int) -> str:
@@ -270,6 +435,7 @@ def build(results: Results) -> Section:
         return left_out(TITLE, results, SCENARIO)
     loads = loads_of(rows)
     blocks = [table(loads)] if loads.active.schemes else []
+    blocks += [cost_table(costs(loads))] if costs(loads) else []
     blocks += [latency_table(rate, load) for rate, load in loads.rates.items()]
     blocks += [target_table(loads)] if targets(loads) else []
     drawn = [figure(loads)] if any(len(sizes) > 1 for sizes in loads.active.schemes.values()) \

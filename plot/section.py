@@ -143,10 +143,6 @@ def clock_notes(rows: Sequence[Row]) -> List[str]:
                    for reason, members in without_latency(rows).items()]
 
 
-def frames_per_cpu_s(rows: Sequence[Row]) -> Optional[Spread]:
-    return spread([row["frames"] / row["cpu_s"] for row in rows if row["frames"] and row["cpu_s"]])
-
-
 def median_of(found: Optional[Spread], scale: float = 1) -> Optional[float]:
     """The median in another unit, if there is one."""
     return found.median * scale if found else None

@@ -164,7 +164,7 @@ class Connects(Table):
 class ByConnections(Table):
     def grown(self, many, few=8.0, scheme="slices", repeat=1):
         """Two rows of a block, with so many GB per CPU second."""
-        return [row("grow", scheme, servers=servers, connected=servers, gb_per_cpu_s=speed,
+        return [row("each", scheme, servers=servers, connected=servers, gb_per_cpu_s=speed,
                     repeat=repeat) for servers, speed in ((200, few), (19500, many))]
 
     def waiting(self, kb_many, scheme="slices", kb_few=3000):
@@ -173,12 +173,20 @@ class ByConnections(Table):
                 for servers, kb in ((1000, kb_few), (19500, kb_many))]
 
     def test_the_loss_of_speed(self):
-        rows = self.grown(6.0) + self.grown(4.0, repeat=2) + self.grown(7.2, repeat=3)
-        self.assertEqual(self.line("grow", " slices", rows)[-9:],
-                         ["19500", "/", "200", "0.75", "0.50..0.90", "3", ">=", "0.75", "reached"])
-        self.assertEqual(self.line("grow", " slices", self.grown(5.9))[-1], "MISSED")
-        self.assertEqual(self.line("grow", " raw", self.grown(2.0, scheme="raw"))[-3:],
+        rows = self.grown(6.4) + self.grown(4.0, repeat=2) + self.grown(7.2, repeat=3)
+        self.assertEqual(self.line("each", "CPU second  slices", rows)[-9:],
+                         ["19500", "/", "200", "0.80", "0.50..0.90", "3", ">=", "0.80", "reached"])
+        self.assertEqual(self.line("each", "CPU second  slices", self.grown(6.3))[-1], "MISSED")
+        self.assertEqual(self.line("each", "CPU second  raw", self.grown(2.0, scheme="raw"))[-3:],
                          ["0.25", "0.25..0.25", "1"])
+
+    def test_the_most_connections_are_made_at_a_rate(self):
+        def found(connect_ms):
+            rows = [dict(one, connect_ms=connect_ms) for one in self.grown(6.4)]
+            return self.line("each", "second         slices", rows)
+        self.assertEqual(found(975)[-8:], ["slices,", "19500", "20000", "20000..20000", "1", ">=",
+                                           "20000", "reached"])
+        self.assertEqual(found(976)[-1], "MISSED")
 
     def test_the_memory_of_a_connection(self):
         kb = 3000 + 18500 * 400 // 1024
@@ -187,13 +195,14 @@ class ByConnections(Table):
         self.assertEqual(self.line("idle", " chain", self.waiting(kb + 20, "chain"))[-1], "MISSED")
 
     def test_one_size_alone_says_nothing(self):
-        self.assertEqual(self.line("grow", " slices", self.grown(6.0)[:1])[-2:], NOT_MEASURED)
+        self.assertEqual(self.line("each", "CPU second  slices", self.grown(6.0)[:1])[-2:],
+                         NOT_MEASURED)
         self.assertEqual(self.line("idle", " slices", self.waiting(9000)[1:])[-2:], NOT_MEASURED)
 
     def test_a_limit_that_is_too_low_is_the_reason(self):
-        rows = [self.grown(6.0)[0], row("grow", servers=19500, connected=19500, status="skipped",
+        rows = [self.grown(6.0)[0], row("each", servers=19500, connected=19500, status="skipped",
                                         reason="too few descriptors")]
-        self.assertTrue(" ".join(self.line("grow", " slices", rows))
+        self.assertTrue(" ".join(self.line("each", "CPU second  slices", rows))
                         .endswith("skipped: too few descriptors"))
 
 

@@ -16,6 +16,24 @@ def row(scheme="chain", servers=200, speed=1.0, **changes):
         ready_rss_kb=2000), **changes})
 
 
+def each(scheme="chain", servers=200, speed=1.0, **changes):
+    """A row of those in which every connection brings the same bytes."""
+    return row(scheme, servers, speed, **{"section": "each-%d" % servers, **changes})
+
+
+def priced(connection_us, gb_s, make=row, servers=200, gb=1.0, **changes):
+    """A row that takes the CPU time of its connections and its bytes."""
+    cpu_s = connection_us * 1e-6 * servers + gb_s * gb
+    return make(servers=servers, bytes=int(gb * 1e9), cpu_s=cpu_s, speed=gb / cpu_s, **changes)
+
+
+def cells(connection_us, gb_s, **changes):
+    """A block of rows of four cells that cost so much."""
+    return [priced(connection_us, gb_s, make, servers, gb, **changes)
+            for make, servers, gb in ((row, 200, 1.0), (row, 19500, 1.0), (each, 200, 0.04),
+                                      (each, 19500, 3.9))]
+
+
 def idle(scheme="chain", servers=200, kb=2000, **changes):
     return row(scheme, servers, **{"section": "idle-%d" % servers, "ready_rss_kb": kb,
                                    "idle_servers": servers * 99 // 100, **changes})
@@ -69,24 +87,82 @@ class Memory(unittest.TestCase):
 
 
 class Falls(unittest.TestCase):
-    def made(self, most):
+    def made(self, most, make=row):
         """Twice as fast a machine in the second block."""
-        return [row(servers=servers, speed=speed * factor, repeat=repeat, scheme=scheme)
+        return [make(servers=servers, speed=speed * factor, repeat=repeat, scheme=scheme)
                 for repeat, factor in ((1, 1.0), (2, 2.0))
                 for scheme, servers, speed in (("chain", 200, 4.0), ("chain", 10000, most),
                                                ("raw", 200, 8.0), ("raw", 10000, 4.0))]
 
     def test_they_are_taken_inside_a_block(self):
-        found = target(build(self.made(3.0)), "GB per CPU second, 10,000 / 200")
-        self.assertEqual(found[2:6], ["0.750", "0.750", ">= 0.75", "reached"])
+        section = build(self.made(3.2, each))
+        found = target(section, "GB per CPU s, 10,000 / 200, same each")
+        self.assertEqual(found[2:6], ["0.800", "0.800", ">= 0.80", "reached"])
 
-    def test_more_than_a_quarter_is_missed(self):
-        self.assertEqual(target(build(self.made(2.9)), "GB per CPU second")[5], "MISSED")
+    def test_more_than_a_fifth_is_missed_with_the_same_bytes_a_connection(self):
+        self.assertEqual(target(build(self.made(3.1, each)), "same each")[5], "MISSED")
 
-    def test_the_raw_loop_has_no_bound_and_the_others_stand_beside_it(self):
+    def test_the_price_of_connections_has_no_bound_nor_has_the_raw_loop(self):
+        section = build(self.made(1.0) + self.made(3.2, each))
+        self.assertEqual(target(section, "same in all")[2:6], ["0.250", "0.250", "", ""])
+        self.assertEqual(target(section, "same each", "raw")[2:6], ["0.500", "0.500", "", ""])
+
+    def test_the_others_stand_beside_the_raw_loop(self):
         section = build(self.made(3.0))
         self.assertEqual(target(section, "GB per CPU", "raw")[2:6], ["0.500", "0.500", "", ""])
         self.assertEqual(target(section, "relative to raw")[2:6], ["1.50", "1.50", "", ""])
+
+
+class Connects(unittest.TestCase):
+    def found(self, connect_ms, scheme="chain"):
+        return target(build([row(scheme), row(scheme, 20000, connect_ms=connect_ms)]),
+                      "connects per second, of 20,000", scheme)
+
+    def test_the_most_connections_have_a_bound(self):
+        self.assertEqual(self.found(1000)[2:6], ["20000", "20000", ">= 20000", "reached"])
+        self.assertEqual(self.found(1001)[5], "MISSED")
+        self.assertEqual(self.found(1001, "raw")[4:6], ["", ""])
+
+    def test_a_connect_takes_cpu_time(self):
+        lines = table(build([row(connect_cpu_s=0.01), each(connect_cpu_s=0.02)]), "active").rows
+        self.assertEqual(lines[1][7], "75.0")
+
+
+class Prices(unittest.TestCase):
+    def line(self, rows, scheme="chain"):
+        return next(line for line in table(build(rows), "the price").rows if line[0] == scheme)
+
+    def test_rows_on_a_line_give_it_back(self):
+        self.assertEqual(self.line(cells(25, 0.3))[1:],
+                         ["25.0", "25.0", "0.300", "0.300", "0.0", "0.0", "1"])
+
+    def test_each_block_has_its_own(self):
+        rows = [row for repeat, us in ((1, 20), (2, 25), (3, 40))
+                for row in cells(us, 0.3, repeat=repeat)]
+        self.assertEqual(self.line(rows)[1:4], ["25.0", "20.0..40.0", "0.300"])
+        self.assertEqual(self.line(rows)[7], "3")
+
+    def test_what_does_not_fit_is_seen(self):
+        rows = cells(25, 0.3)
+        rows[3] = dict(rows[3], cpu_s=rows[3]["cpu_s"] * 1.5)
+        self.assertGreater(float(self.line(rows)[6]), 10)
+
+    def test_a_block_without_the_most_connections_says_nothing_of_them(self):
+        rows = cells(25, 0.3) + [row for row in cells(99, 0.3, repeat=2) if row["servers"] < 1000]
+        self.assertEqual(self.line(rows)[1:3], ["25.0", "25.0"])
+
+    def test_connections_and_bytes_that_grow_together_cannot_be_parted(self):
+        rows = [priced(25, 0.3, each, servers, servers * 2e-4) for servers in (200, 1000, 19500)]
+        self.assertFalse([block for block in build(rows).blocks if not isinstance(block, str)
+                          and "the price" in block.title])
+
+    def test_idle_connections_are_not_asked_and_not_in_it(self):
+        self.assertEqual(self.line(cells(25, 0.3) + [idle(cpu_s=9.0)])[1], "25.0")
+
+    def test_the_figure_has_what_they_predict(self):
+        data = build(cells(25, 0.3)).figures[0].data
+        values = [line.split() for line in data.splitlines() if line.startswith("19500 ")]
+        self.assertEqual([one[1] for one in values], [one[4] for one in values])
 
 
 class Shown(unittest.TestCase):
@@ -121,6 +197,6 @@ class Shown(unittest.TestCase):
 
     @NEEDS_GNUPLOT
     def test_it_is_drawn(self):
-        found = [row(), row(servers=1000), row("raw"), row("raw", 1000), idle(),
-                 idle(servers=1000, kb=3000), live(), live(servers=1000)]
+        found = cells(25, 0.3) + [row("raw"), row("raw", 19500), idle(),
+                                  idle(servers=19500, kb=3000), live(), live(servers=19500)]
         self.assertEqual(len(draw(scale.build, found)[1]), 1)

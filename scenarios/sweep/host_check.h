@@ -81,6 +81,8 @@ void look_at_system(struct host_check *check);
 void host_check_set(struct host_check *check, const char *name, bool noisy, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* host_check_set_memory: from what the system has available, against what the largest fleet and its
+ * client need. */
 void host_check_set_memory(struct host_check *check, uint64_t left_kb, uint64_t all_kb);
 
 double percent(uint64_t part, uint64_t all);

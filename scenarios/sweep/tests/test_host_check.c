@@ -70,7 +70,7 @@ static struct host_check run(struct host_check check)
     return check;
 }
 
-static struct host_check look(struct fixture *fixture)
+static struct host_check look_for(struct fixture *fixture, uint64_t servers)
 {
     struct port_range ports = {.first = PORT, .count = PORTS};
     return run((struct host_check){.arena = &fixture->arena,
@@ -78,8 +78,13 @@ static struct host_check look(struct fixture *fixture)
                                    .root_later = path_of(fixture, "later"),
                                    .ports = &ports,
                                    .port_count = 1,
-                                   .servers = SERVERS,
-                                   .descriptors = 2 * SERVERS + 64});
+                                   .servers = servers,
+                                   .descriptors = 2 * servers + 64});
+}
+
+static struct host_check look(struct fixture *fixture)
+{
+    return look_for(fixture, SERVERS);
 }
 
 static void assert_finding(const struct host_check *check, const char *name,
@@ -127,7 +132,7 @@ static const struct {
     {"virtual-machine", "now", "proc/cpuinfo", "processor : 0\nflags : fpu hypervisor sse2\n",
      "yes"},
     {"memory", "now", "proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 700000 kB\n",
-     "683 of 7812 MB available"},
+     "683 of 7812 MB available; 200 servers need about 2"},
     {"descriptors", "now", "proc/self/limits",
      "Max open files            256                  300                  files\n",
      "the hard limit is 300; 200 servers need 464"},
@@ -169,6 +174,22 @@ SWEEP_TEST(each_change_is_one_finding)
         assert_no_process_is_to_be_stopped(&check);
         assert_string_equal(host_check_names(&check), changes[i].names);
     }
+}
+
+/* 100,000 servers take 1 GB, beside the 256 MB that must be available in any case. */
+SWEEP_TEST(many_servers_need_memory)
+{
+    struct host_check check;
+    put_calm(fixture);
+    put(fixture, "now", "proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 1262144 kB\n");
+    check = look_for(fixture, 100000);
+    assert_finding(&check, "memory", LEVEL_CALM,
+                   "1232 of 7812 MB available; 100000 servers need about 977");
+    put(fixture, "now", "proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 1262143 kB\n");
+    check = look_for(fixture, 100000);
+    assert_finding(&check, "memory", LEVEL_NOISY, "100000 servers need about 977");
+    check = look(fixture);
+    assert_finding(&check, "memory", LEVEL_CALM, "200 servers need about 2");
 }
 
 SWEEP_TEST(what_cannot_be_read_is_unknown)
