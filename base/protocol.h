@@ -12,8 +12,9 @@
  *          from 0 would have sent; and the stream is one that began `ago` nanoseconds ago (0 when
  *          left out), so that frames keep the moments at which they were due: what was due
  *          meanwhile goes at once, and is late by its stamp.
- *          With hold=1 the device makes its tape but sends nothing before START for this run; one
- *          that comes after START begins at once.
+ *          With hold=1 the device makes its tape but sends nothing before START for this run, which
+ *          comes on another connection; one that comes after that moment begins at once. The
+ *          device closes a held connection whose client has finished sending.
  *       -> "NO <reason>\r\n" and close if the line is wrong, a login is wanted and did not come, or
  *          the tape would not fit. A frame never begins with "NO": its first two bytes are digits.
  *   FANIN/1 START run=<16 hex> in=<ns>\r\n

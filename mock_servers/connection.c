@@ -12,12 +12,15 @@
  * FINISHING and DRAINING are why a connection ends in good order: a socket that is closed with
  * unread data in it sends a reset, which could overtake what the peer has not read yet.
  *
+ * A GO with hold passes from READING (live) or WAITING (tape) through HELD, which START ends.
+ *
  * No line is read while frames go out: what a client sends early waits in its socket. A client
- * that half-closes still gets its frames.
+ * that half-closes still gets its frames; but not while it is held, because a START need not come,
+ * and nothing else would tell that the client has gone.
  *
  * WAITING ends when all tapes are complete, not only this connection's: a client starts all its
  * connections at once and measures from the first frame on, and making tapes would disturb it. */
-#include "mock_servers/connection.h"
+#include "mock_servers/connection_parts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,33 +29,12 @@
 #include <string.h>
 
 #include "base/os.h"
-#include "mock_servers/device.h"
 
 enum { RESET_POLL_NS = 2 * OS_NS_PER_MS };
 
 /* How long a reset waits for what was sent to arrive: for a peer that does not read, and where the
  * system does not say what has arrived. */
 static const uint64_t reset_patience_ns = 60 * (uint64_t)OS_NS_PER_S, reset_blind_ns = OS_NS_PER_S;
-
-enum state { READING, WAITING, SENDING, FINISHING, DRAINING, RESETTING, SILENT, CLOSED };
-
-struct connection {
-    struct handler handler;   /* the first field */
-    struct list_node member;  /* of connections.open or connections.closed */
-    struct list_node waiting; /* in connections.waiting */
-    struct connections *all;
-    struct endpoint *endpoint;
-    intptr_t socket;
-    enum state state;
-    bool logged_in;
-    struct run *run;       /* that it holds: asked for last; NULL: none yet */
-    bool has_asked;        /* its frames, by GO */
-    uint64_t resetting_ns; /* RESETTING: since when */
-    struct stream stream;  /* WAITING: what will be sent; SENDING */
-    unsigned line_bytes, answer_bytes, answer_sent;
-    char line[PROTOCOL_LINE_BYTES_MAX];
-    char answer[PROTOCOL_LINE_BYTES_MAX];
-};
 
 /* Also of one that is not under way; afterwards the next line is read, or the caller says what
  * else. */
@@ -91,52 +73,6 @@ static void await_or_close(struct connection *connection, int64_t result, enum n
 
 /* ---- answers ---- */
 
-static const char wrong_login[] = "wrong user or password";
-
-static void answer(struct connection *connection, const char *line)
-{
-    connection->answer_bytes =
-        (unsigned)snprintf(connection->answer, sizeof connection->answer, "%s", line);
-}
-
-static void answer_no(struct connection *connection, const char *why)
-{
-    connection->answer_bytes =
-        (unsigned)snprintf(connection->answer, sizeof connection->answer, "NO %s\r\n", why);
-    connection->state = FINISHING;
-}
-
-/* False: there is no memory, and the client is told so. */
-static bool run_ask(struct connection *connection, uint64_t id)
-{
-    struct runs *runs = &connection->all->runs;
-    struct run *run = runs_hold(runs, id);
-    if (run == NULL) {
-        answer_no(connection, "memory for this run");
-        return false;
-    }
-    runs_release(runs, connection->run);
-    connection->has_asked = connection->has_asked && run == connection->run;
-    connection->run = run;
-    return true;
-}
-
-static void serve_stats(struct connection *connection, uint64_t id)
-{
-    if (!run_ask(connection, id))
-        return;
-    struct protocol_stats stats = run_stats(connection->run, os_cpu_ns());
-    stats.process = connection->all->identity;
-    connection->answer_bytes =
-        (unsigned)protocol_write_stats(&stats, connection->answer, sizeof connection->answer);
-}
-
-static void serve_time(struct connection *connection)
-{
-    connection->answer_bytes =
-        (unsigned)protocol_write_time(os_wall_ns(), connection->answer, sizeof connection->answer);
-}
-
 /* True: the answer is out. */
 static bool answer_send(struct connection *connection)
 {
@@ -150,135 +86,6 @@ static bool answer_send(struct connection *connection)
         connection->answer_sent += (unsigned)sent;
     }
     connection->answer_bytes = connection->answer_sent = 0;
-    return true;
-}
-
-/* ---- requests ---- */
-
-/* What follows a fault of the login or of a frame. */
-static void fault_act(struct connection *connection, enum fault_action action)
-{
-    switch (action) {
-    case ACTION_CONTINUE:
-        break;
-    case ACTION_ANSWER_NO:
-        answer_no(connection, wrong_login);
-        break;
-    case ACTION_FINISH:
-        connection->state = FINISHING;
-        break;
-    case ACTION_RESET:
-        connection->state = RESETTING;
-        connection->resetting_ns = os_now_ns();
-        break;
-    case ACTION_RESTART:
-        device_restart(connection->endpoint);
-        break;
-    case ACTION_STALL:
-    case ACTION_FLOOD:
-        connection->state = SILENT;
-        break;
-    case ACTION_GARBAGE:
-        answer(connection, "\x01?\r\n");
-        break;
-    }
-}
-
-static void serve_login(struct connection *connection, const struct protocol_request *request)
-{
-    const struct login *login = connection->all->login;
-    const struct fault *fault = connection->endpoint->fault;
-    if (fault_is_at(fault, FAULT_AT_LOGIN)) {
-        fault_act(connection, fault->kind->action);
-    } else if (login->user[0] != '\0' && (strcmp(login->user, request->user) != 0 ||
-                                          strcmp(login->password, request->password) != 0)) {
-        answer_no(connection, wrong_login);
-    } else {
-        connection->logged_in = true;
-        answer(connection, "OK\r\n");
-    }
-}
-
-static void sending_start(struct connection *connection)
-{
-    stream_start(&connection->stream, connection->endpoint->number);
-    run_send_begin(connection->run, os_cpu_ns());
-    connection->state = SENDING;
-}
-
-static void serve_go(struct connection *connection, const struct protocol_go *go)
-{
-    struct connections *all = connection->all;
-    struct stream *stream = &connection->stream;
-    char why[PROTOCOL_LINE_BYTES_MAX / 2];
-    if (all->login->user[0] != '\0' && !connection->logged_in) {
-        answer_no(connection, "frames before a login");
-        return;
-    }
-    if (!run_ask(connection, go->run))
-        return;
-    const struct protocol_stats asked = {.connections = !connection->has_asked};
-    runs_add(&all->runs, connection->run, &asked);
-    connection->has_asked = true;
-    *stream = (struct stream){.socket = connection->socket,
-                              .scratch = &all->scratch,
-                              .go = *go,
-                              .fault = connection->endpoint->fault};
-    if (go->source == PROTOCOL_LIVE) {
-        sending_start(connection);
-        return;
-    }
-    stream->tape = tapes_take(all->tapes, go, why, sizeof why);
-    if (stream->tape == NULL) {
-        answer_no(connection, why);
-        return;
-    }
-    connection->state = WAITING;
-    list_append(&all->waiting, &connection->waiting);
-}
-
-static void request_serve(struct connection *connection, const char *line)
-{
-    struct protocol_request request;
-    const char *why = protocol_read_request(line, &request);
-    if (why != NULL)
-        answer_no(connection, why);
-    else if (request.kind == PROTOCOL_LOGIN)
-        serve_login(connection, &request);
-    else if (request.kind == PROTOCOL_GO)
-        serve_go(connection, &request.go);
-    else if (request.kind == PROTOCOL_START)
-        answer_no(connection, "START yet");
-    else if (request.kind == PROTOCOL_STATS)
-        serve_stats(connection, request.go.run);
-    else
-        serve_time(connection);
-}
-
-/* Where the first whole line ends; NULL: there is none yet. */
-static char *line_end(char *line, unsigned bytes)
-{
-    for (unsigned i = 1; i < bytes; i++)
-        if (line[i - 1] == '\r' && line[i] == '\n')
-            return line + i - 1;
-    return NULL;
-}
-
-/* True: a whole line was there, and has been served. */
-static bool line_serve(struct connection *connection)
-{
-    char *line = connection->line;
-    char *end = line_end(line, connection->line_bytes);
-    if (end == NULL)
-        return false;
-    unsigned bytes = (unsigned)(end - line) + 2;
-    *end = '\0';
-    if (strlen(line) + 2 != bytes)
-        answer_no(connection, "such a line: it holds a NUL");
-    else
-        request_serve(connection, line);
-    connection->line_bytes -= bytes;
-    memmove(line, line + bytes, connection->line_bytes);
     return true;
 }
 
@@ -337,6 +144,24 @@ static bool resetting(struct connection *connection)
     return false;
 }
 
+/* Until START for its run, and then until the moment that it named. */
+static bool held(struct connection *connection)
+{
+    const uint64_t start_ns = connection->run->start_ns;
+    if (connection->finished) {
+        close_now(connection, net_close);
+        return false;
+    }
+    if (start_ns == RUN_NOT_STARTED)
+        return false;
+    if (os_now_ns() < start_ns) {
+        loop_wake_at(connection->all->loop, &connection->handler, start_ns);
+        return false;
+    }
+    sending_start(connection, start_ns);
+    return true;
+}
+
 static bool sending(struct connection *connection)
 {
     struct connections *all = connection->all;
@@ -385,6 +210,8 @@ static bool advance(struct connection *connection)
     switch (connection->state) {
     case READING:
         return reading(connection);
+    case HELD:
+        return held(connection);
     case SENDING:
         return sending(connection);
     case FINISHING:
@@ -404,6 +231,7 @@ static bool advance(struct connection *connection)
 static void handle(struct handler *handler, unsigned signs)
 {
     struct connection *connection = (struct connection *)handler;
+    connection->finished |= (signs & (NET_BROKEN | NET_FINISHED)) != 0;
     close_if_gone(connection, signs);
     while (advance(connection))
         continue;
@@ -453,7 +281,7 @@ void connections_start(struct connections *all)
         struct connection *connection = LIST_MEMBER(node, struct connection, waiting);
         list_remove(node);
         if (!connection->stream.tape->failed) {
-            sending_start(connection);
+            stream_begin(connection);
         } else {
             stream_drop(connection);
             answer_no(connection, "memory for this tape");

@@ -46,9 +46,12 @@ struct run *runs_hold(struct runs *runs, uint64_t id)
     struct run *run = find(&runs->lasting, id);
     if (run == NULL && (run = find(&runs->ended, id)) != NULL)
         runs->ended_count--;
-    if (run == NULL && (run = calloc(1, sizeof *run)) == NULL)
-        return NULL;
-    run->done.run = id;
+    if (run == NULL) {
+        if ((run = calloc(1, sizeof *run)) == NULL)
+            return NULL;
+        run->done.run = id;
+        run->start_ns = RUN_NOT_STARTED;
+    }
     run->holders++;
     list_remove(&run->place);
     list_append(runs->lasting.after, &run->place);
@@ -85,6 +88,16 @@ void runs_add(struct runs *runs, struct run *run, const struct protocol_stats *d
 {
     add(&run->done, done);
     add(&runs->total, done);
+}
+
+/* The wall clock may be set meanwhile: the latest is then not the last to come. */
+void run_stream_begun(struct run *run, uint64_t wall_ns)
+{
+    struct protocol_stats *done = &run->done;
+    if (done->first_ns == 0 || wall_ns < done->first_ns)
+        done->first_ns = wall_ns;
+    if (wall_ns > done->last_ns)
+        done->last_ns = wall_ns;
 }
 
 /* ---- CPU time ---- */

@@ -14,6 +14,8 @@
 
 enum { RUNS_ENDED_MAX = 64 };
 
+#define RUN_NOT_STARTED UINT64_MAX
+
 /* One run. The rest is runs.c's. */
 struct run {
     struct protocol_stats done; /* cpu_ns: without the time since `busy_since_ns` */
@@ -21,6 +23,7 @@ struct run {
     unsigned holders;
     unsigned sending;       /* streams under way */
     uint64_t busy_since_ns; /* CPU time of the process when the first of these began */
+    uint64_t start_ns;      /* when held streams begin, by os_now_ns; or RUN_NOT_STARTED */
 };
 
 struct runs {
@@ -40,6 +43,9 @@ void runs_release(struct runs *runs, struct run *run);
 
 /* runs_add: adds what a device did for a run to it and to the total. */
 void runs_add(struct runs *runs, struct run *run, const struct protocol_stats *done);
+
+/* run_stream_begun: one of its streams has begun, from its first frame on, at that wall time. */
+void run_stream_begun(struct run *run, uint64_t wall_ns);
 
 /* run_send_begin, run_send_end: around each stream of the run, with the CPU time that the process
  * has taken so far. run_stats: its counters; cpu_ns is what the process took while streams of the

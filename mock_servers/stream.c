@@ -76,13 +76,13 @@ static uint32_t length_of(const struct stream *stream, uint64_t seq)
     return protocol_frame_length(stream->go.seed, seq, stream->go.size_min, stream->go.size_max);
 }
 
-void stream_start(struct stream *stream, uint32_t device)
+void stream_start(struct stream *stream, uint32_t device, uint64_t start_ns)
 {
     const struct protocol_go *go = &stream->go;
     const struct fault *fault = stream->fault;
     assert((stream->tape != NULL) == (go->source == PROTOCOL_TAPE));
     assert(go->from < go->frames);
-    schedule_start(&stream->schedule, go, device, os_now_ns(), os_wall_distance());
+    schedule_start(&stream->schedule, go, device, start_ns, os_wall_distance());
     stream->released = stream->counted = go->from;
     stream->tape_sent = stream->released_bytes = protocol_frames_bytes(go, go->from, UINT64_MAX);
     stream->counted_left = length_of(stream, go->from);

@@ -71,8 +71,9 @@ struct stream {
     struct protocol_stats done; /* since the owner last took it: frames, bytes, faults */
 };
 
-/* stream_start: the tape, if there is one, is complete; `device` is the device's number. */
-void stream_start(struct stream *stream, uint32_t device);
+/* stream_start: the tape, if there is one, is complete; `device` is the device's number; the
+ * schedule begins at `start_ns` of os_now_ns. */
+void stream_start(struct stream *stream, uint32_t device, uint64_t start_ns);
 
 /* stream_send: sends what is due, up to a limit, to the non-blocking socket. */
 enum stream_state stream_send(struct stream *stream);

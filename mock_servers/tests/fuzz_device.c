@@ -1,5 +1,5 @@
-/* A device on the bytes of a hostile client, in any pieces: it answers in the protocol's words, and
- * when the client is gone nothing of the connection is left. */
+/* A device on the bytes of a hostile client, in any pieces, alone or beside a stream that is held:
+ * it answers in the protocol's words, and when the clients are gone nothing of them is left. */
 #include "base/tests/fuzz.h"
 
 #include <fcntl.h>
@@ -44,6 +44,31 @@ static void answer_check(const char *answer, size_t bytes)
     assert(known || (unsigned char)answer[0] > ' ');
 }
 
+static int client_open(struct endpoint *endpoint)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0)
+        abort();
+    assert(connection_open(endpoint, pair[1]) == 0);
+    return pair[0];
+}
+
+/* A START in the input may be of its run. */
+static void hold(int client)
+{
+    const struct protocol_go go = {.run = 0x0123456789abcdef,
+                                   .frames = 10,
+                                   .size_min = PROTOCOL_FRAME_BYTES_MIN,
+                                   .size_max = PROTOCOL_FRAME_BYTES_MIN,
+                                   .source = PROTOCOL_LIVE,
+                                   .marker = {"\r\n", 2},
+                                   .hold = true};
+    char line[PROTOCOL_LINE_BYTES_MAX];
+    const int bytes = protocol_write_go(&go, line, sizeof line);
+    assert(send(client, line, (size_t)bytes, MSG_NOSIGNAL) == bytes);
+    round_run();
+}
+
 /* Pieces of the first byte's length; 0: the whole. */
 static void talk(int client, const uint8_t *data, size_t bytes)
 {
@@ -65,15 +90,19 @@ static void talk(int client, const uint8_t *data, size_t bytes)
 
 int fuzz_input(const uint8_t *data, size_t bytes)
 {
-    int pair[2];
     set_up();
-    all.login = fuzz_byte(&data, &bytes) & 1 ? &a_login : &no_login;
+    const unsigned kind = fuzz_byte(&data, &bytes);
     struct endpoint endpoint = {.connections = &all};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0)
-        abort();
-    assert(connection_open(&endpoint, pair[1]) == 0);
-    talk(pair[0], data, bytes);
-    close(pair[0]);
+    const int held = kind & 2 ? client_open(&endpoint) : -1;
+    all.login = &no_login;
+    if (held >= 0)
+        hold(held);
+    all.login = kind & 1 ? &a_login : &no_login;
+    const int client = client_open(&endpoint);
+    talk(client, data, bytes);
+    close(client);
+    if (held >= 0)
+        close(held);
     for (int i = 0; list_first(&all.open) != NULL; i++) {
         assert(i < ROUNDS_MAX);
         round_run();
