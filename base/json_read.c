@@ -219,6 +219,12 @@ char *json_find_text(struct arena *arena, const char *object, const char *key)
     return text;
 }
 
+char *json_item_copy(struct arena *arena, const char *array, unsigned index)
+{
+    const char *at = json_item(array, index);
+    return at == NULL ? NULL : arena_copy(arena, at, (size_t)(skip_value(at, JSON_DEPTH_MAX) - at));
+}
+
 char *json_find_copy(struct arena *arena, const char *object, const char *key)
 {
     const char *at = json_find(object, key);

@@ -25,6 +25,9 @@ const char *json_member(struct arena *arena, const char *object, unsigned index,
  * array. */
 const char *json_item(const char *array, unsigned index);
 
+/* json_item_copy: a copy of the index-th item as it is written; NULL as above. */
+char *json_item_copy(struct arena *arena, const char *array, unsigned index);
+
 /* json_find_text: the unescaped string; NULL: no such key, or not a string. */
 char *json_find_text(struct arena *arena, const char *object, const char *key);
 

@@ -177,6 +177,12 @@ struct os_process {
 int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
                      const char *stderr_path);
 
+/* os_process_start_piped: the same with pipes at standard input and output, whose other ends the
+ * caller gets and closes. They do not block; a read or write then fails with EAGAIN. When this
+ * process dies, the child sees the end of its input and gets SIGTERM. -ENOTSUP on Windows. */
+int os_process_start_piped(struct os_process *process, char *const argv[], const char *stderr_path,
+                           int *input, int *output);
+
 /* os_process_wait: blocks up to `timeout_ns` of os_active_ns. 1: it ended, *exit_code set (128 +
  * signal if killed by one); 0: still running. */
 int os_process_wait(struct os_process *process, uint64_t timeout_ns, int *exit_code);

@@ -29,7 +29,9 @@ enum { EXIT_BY_SIGNAL = 128, LOG_MODE = 0666 };
 struct request {
     char *const *argv;
     const char *stdout_path, *stderr_path;
-    pid_t pid; /* of the child, or -errno */
+    int input, output; /* the child's ends of pipes; -1: none */
+    int death_signal;  /* when this process dies */
+    pid_t pid;         /* of the child, or -errno */
 };
 
 static struct {
@@ -52,10 +54,18 @@ static int redirect(int descriptor, const char *path, int flags)
     return moved < 0 ? -errno : 0;
 }
 
+static int take_pipe(int descriptor, int end)
+{
+    return dup2(end, descriptor) < 0 ? -errno : 0;
+}
+
 static int streams_set(const struct request *request)
 {
     enum { APPEND = O_WRONLY | O_CREAT | O_APPEND };
-    int error = redirect(STDIN_FILENO, "/dev/null", O_RDONLY);
+    int error = request->input < 0 ? redirect(STDIN_FILENO, "/dev/null", O_RDONLY)
+                                   : take_pipe(STDIN_FILENO, request->input);
+    if (!error && request->output >= 0)
+        error = take_pipe(STDOUT_FILENO, request->output);
     if (!error && request->stdout_path)
         error = redirect(STDOUT_FILENO, request->stdout_path, APPEND);
     if (!error && request->stderr_path)
@@ -77,7 +87,7 @@ static void signals_reset(void)
 
 static _Noreturn void child_run(const struct request *request, pid_t parent, int report)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    prctl(PR_SET_PDEATHSIG, request->death_signal, 0, 0, 0);
     /* If the parent died before prctl, the signal never comes. */
     if (getppid() != parent)
         _exit(EXIT_BY_SIGNAL + SIGKILL);
@@ -148,22 +158,81 @@ static int starter_ensure(void)
     return 0;
 }
 
-int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
-                     const char *stderr_path)
+static int request_start(struct request *request, struct os_process *process)
 {
-    assert(argv[0]);
-    struct request request = {.argv = argv, .stdout_path = stdout_path, .stderr_path = stderr_path};
+    assert(request->argv[0]);
     pthread_mutex_lock(&starter.lock);
-    request.pid = starter_ensure();
-    if (request.pid == 0) {
-        starter.request = &request;
+    request->pid = starter_ensure();
+    if (request->pid == 0) {
+        starter.request = request;
         os_unpark(&starter.asked);
         os_park(&starter.answered, UINT64_MAX);
     }
     pthread_mutex_unlock(&starter.lock);
-    assert(request.pid != 0);
-    process->handle = request.pid > 0 ? request.pid : 0;
-    return request.pid > 0 ? 0 : request.pid;
+    assert(request->pid != 0);
+    process->handle = request->pid > 0 ? request->pid : 0;
+    return request->pid > 0 ? 0 : request->pid;
+}
+
+int os_process_start(struct os_process *process, char *const argv[], const char *stdout_path,
+                     const char *stderr_path)
+{
+    struct request request = {.argv = argv,
+                              .stdout_path = stdout_path,
+                              .stderr_path = stderr_path,
+                              .input = -1,
+                              .output = -1,
+                              .death_signal = SIGKILL};
+    return request_start(&request, process);
+}
+
+/* Its ends lie above the standard streams, which the child replaces; `ours` does not block. */
+static int pipe_make(int ends[2], int ours)
+{
+    int made[2];
+    if (pipe2(made, O_CLOEXEC) != 0)
+        return -errno;
+    for (int i = 0; i < 2; i++) {
+        ends[i] = fcntl(made[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        close(made[i]);
+    }
+    if (ends[0] >= 0 && ends[1] >= 0 && fcntl(ends[ours], F_SETFL, O_NONBLOCK) == 0)
+        return 0;
+    int error = -errno;
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    return error;
+}
+
+int os_process_start_piped(struct os_process *process, char *const argv[], const char *stderr_path,
+                           int *input, int *output)
+{
+    int in[2], out[2];
+    process->handle = 0;
+    int error = pipe_make(in, 1);
+    if (error)
+        return error;
+    error = pipe_make(out, 0);
+    if (!error) {
+        struct request request = {.argv = argv,
+                                  .stderr_path = stderr_path,
+                                  .input = in[0],
+                                  .output = out[1],
+                                  .death_signal = SIGTERM};
+        error = request_start(&request, process);
+        close(out[1]);
+        if (error)
+            close(out[0]);
+    }
+    close(in[0]);
+    if (error) {
+        close(in[1]);
+        return error;
+    }
+    *input = in[1];
+    *output = out[0];
+    return 0;
 }
 
 /* ---- waiting and stopping ---------------------------------------------------------------- */

@@ -172,6 +172,14 @@ int os_process_start(struct os_process *process, char *const argv[], const char 
     return error;
 }
 
+int os_process_start_piped(struct os_process *process, char *const argv[], const char *stderr_path,
+                           int *input, int *output)
+{
+    (void)argv, (void)stderr_path, (void)input, (void)output;
+    process->handle = 0;
+    return -ENOTSUP;
+}
+
 /* ---- waiting and stopping ------------------------------------------------------------------ */
 
 static struct child *child_of(const struct os_process *process)

@@ -53,7 +53,14 @@ ROW_SWEEP(
     "time of the row spent outside the client process (on a link: with the `fanin-lan --join` "
     "that takes it there)")
 ROW_SWEEP(text, fleet, "", "", "options of the row's fanin-servers; \"\" for defaults")
-ROW_SWEEP(count, fleet_rss_kb, "kB", "on a link, where the sweep's child is fanin-lan",
+ROW_SWEEP(text, launcher, "", "",
+          "what started the servers on other computers: a name of `scenarios/launchers.conf`; "
+          "\"\": they are on the client's, and of `link` otherwise")
+ROW_SWEEP(from1, hosts, "", "no launcher", "how many they are on; `hosts` in run.json has them")
+ROW_SWEEP(text, host_lost, "", "",
+          "the first of them that was lost during the row, which `failed`; \"\": none was")
+ROW_SWEEP(count, fleet_rss_kb, "kB",
+          "on a link or with `hosts`, where the sweep's child is another",
           "peak resident memory of the fleet's process so far")
 ROW_SWEEP(text, link, "", "",
           "what the row really ran on: a name of `scenarios/links.conf`, or `loopback`")

@@ -39,6 +39,7 @@ struct pair {
 #define CELL_CALIBRATION_REPEAT "12" /* runs around what it finds, where its section says nothing */
 
 struct fleet;
+struct launcher;
 struct link;
 struct cpu_share;
 
@@ -67,10 +68,14 @@ struct cell {
     const char *link_asked;      /* a name of links.conf, or CELL_LOOPBACK; with `rtt` set by
                                     links_plan to the name of the link that it derives */
     const char *rtt;             /* round trip instead of the link's own; NULL: its own */
-    double cpu_share_asked;      /* of one processor, or CELL_FULL_SPEED */
-    uint64_t cpu_period_ms;      /* of its quota */
-    const char *machine;         /* name of the machine that it stands for; "": this one */
-    const char *label;           /* only distinguishes cells; "" for none */
+    const char *launcher_asked; /* a name of launchers.conf; "": the servers are on this computer */
+    const char *hosts_asked;    /* names with blanks between them, or their number; "": not said */
+    const char *network;        /* "10.1.0.0/16", in which the hosts listen; "": not said */
+    const char *on_host_loss;   /* "stop" or "continue" */
+    double cpu_share_asked;     /* of one processor, or CELL_FULL_SPEED */
+    uint64_t cpu_period_ms;     /* of its quota */
+    const char *machine;        /* name of the machine that it stands for; "": this one */
+    const char *label;          /* only distinguishes cells; "" for none */
     uint64_t repeat, pause_ms, timeout_s, port, seed; /* seed 0: not said */
     const char *metric;         /* key of a row: the figure that --budget observes */
     double precision;           /* sufficient width of its interval, as a share of the median */
@@ -83,6 +88,9 @@ struct cell {
     bool screens;               /* they are screens, and a viewer shows them */
     uint64_t ports_per_address; /* of the fleet's servers; 0: all on one address */
 
+    const struct launcher *launcher; /* set by launchers_plan; NULL: none, and the next two are 0 */
+    const char **host_names;         /* NULL: the launcher takes a number */
+    unsigned host_count;
     struct link *link;            /* set by links_plan: of the name link_asked; NULL: loopback */
     const char *link_reason;      /* set by links_fall_back: why loopback took its place; or NULL */
     struct cpu_share *cpu_share;  /* set by cpu_shares_plan; NULL: full speed */

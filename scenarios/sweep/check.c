@@ -41,6 +41,7 @@ static bool was_asked(struct check *check, const struct command *command)
 
 /* A program answers 0 if it takes the options, 2 with the reason if not, or 3. `cell` NULL: it is
  * fanin-lan. Where that cannot be started, the measurement finds out, and its rows fall back.
+ * Servers on other computers need not be on this one.
  * EXIT_DONE, or as check_programs. */
 static int ask(struct check *check, const struct cell *cell, bool for_fleet, struct command command,
                const char *option, struct place place)
@@ -52,7 +53,8 @@ static int ask(struct check *check, const struct cell *cell, bool for_fleet, str
         return EXIT_DONE;
     struct command_result result =
         command_run(arena, &command, check->log_path, check->log_path, ANSWER_S_MAX, NULL, NULL);
-    if ((result.reason != NULL && cell == NULL) || result.exit_code == EXIT_DONE ||
+    const bool elsewhere = cell == NULL || (for_fleet && cell->launcher != NULL);
+    if ((result.reason != NULL && elsewhere) || result.exit_code == EXIT_DONE ||
         result.exit_code == EXIT_MACHINE_CANNOT || os_interrupted())
         return EXIT_DONE;
     const char *line = command_last_line(arena, check->log_path);
@@ -142,7 +144,7 @@ struct link_check {
     uint64_t end_ns; /* of the sweep, as expected */
 };
 
-static void tick(void *context)
+static bool tick(void *context)
 {
     const struct link_check *check = context;
     struct arena arena = {0};
@@ -150,6 +152,7 @@ static void tick(void *context)
     progress_show(check->progress, now_ns, arena_text(&arena, "measuring link %s", check->name), 0,
                   check->end_ns > now_ns ? check->end_ns - now_ns : 0);
     arena_free(&arena);
+    return true;
 }
 
 static const char *what_failed(struct arena *arena, const char *measured, const char *table_path)

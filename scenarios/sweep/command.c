@@ -10,7 +10,12 @@
 #include "scenarios/sweep/fleet.h"
 #include "scenarios/sweep/output_dir.h"
 
-enum { LOG_BYTES_MAX = 64 << 20, LIMIT_BYTES = 512, SIGNAL_KILL = 9 /* everywhere */ };
+enum {
+    LOG_BYTES_MAX = 64 << 20,
+    LIMIT_BYTES = 512,
+    SIGNAL_KILL = 9 /* everywhere */,
+    SIGNAL_MAX = 64
+};
 
 #define SLICE_NS      ((uint64_t)100 * OS_NS_PER_MS)
 #define STOP_GRACE_NS ((uint64_t)OS_NS_PER_S)
@@ -61,13 +66,19 @@ struct command command_begin(struct arena *arena, const char *program)
 struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path)
 {
     struct command command = command_begin(arena, cell->client);
+    const struct fleet *fleet = cell->fleet;
+    const bool listed = fleet != NULL && fleet->hosts != NULL;
     for (unsigned i = 0; i < cell->pair_count; i++) {
         const struct pair *pair = &cell->pairs[i];
-        if (key_passes_on(pair->key))
+        if (key_passes_on(pair->key) && !(listed && strcmp(pair->key, "servers") == 0))
             command_add(arena, &command, "--%s=%s", pair->key, pair->value);
     }
-    if (cell->fleet != NULL)
-        command_add(arena, &command, "--port=%llu", (unsigned long long)cell->fleet->base);
+    if (listed)
+        command_add(arena, &command, "--servers=@%s", fleet->list_path);
+    else if (fleet != NULL)
+        command_add(arena, &command, "--port=%llu", (unsigned long long)fleet->base);
+    if (cell->host_count > 1 && cell_find(cell, "start") == NULL)
+        command_add(arena, &command, "--start=together");
     command_add(arena, &command, "--json=%s", row_path);
     return command;
 }
@@ -138,7 +149,7 @@ const char *command_unstarted(struct arena *arena, const struct command *command
 
 struct command_result command_run(struct arena *arena, const struct command *command,
                                   const char *stdout_path, const char *stderr_path,
-                                  uint64_t limit_s, void (*tick)(void *context), void *context)
+                                  uint64_t limit_s, bool (*tick)(void *context), void *context)
 {
     struct command_result result = {.exit_code = EXIT_UNKNOWN};
     struct os_process process;
@@ -153,13 +164,12 @@ struct command_result command_run(struct arena *arena, const struct command *com
     /* A sweep that is stopped (Ctrl-Z) may be stopped with its client. */
     const uint64_t began_ns = os_now_ns(), began_active_ns = os_active_ns();
     while (os_process_wait(&process, SLICE_NS, &result.exit_code) == 0) {
-        if (os_interrupted() || os_active_ns() - began_active_ns > limit_s * OS_NS_PER_S) {
+        if (os_interrupted() || os_active_ns() - began_active_ns > limit_s * OS_NS_PER_S ||
+            (tick != NULL && !tick(context))) {
             os_process_stop(&process, STOP_GRACE_NS);
             result.exit_code = EXIT_UNKNOWN;
             break;
         }
-        if (tick != NULL)
-            tick(context);
     }
     result.ran_ns = os_now_ns() - began_ns;
     return result;
@@ -183,7 +193,8 @@ const char *command_ending(struct arena *arena, int exit_code)
     const char *hint = exit_code == EXIT_SIGNAL_BASE + SIGNAL_KILL
                            ? ", as the kernel does when memory runs out: see dmesg"
                            : "";
-    if (exit_code > EXIT_SIGNAL_BASE)
+    /* Above them are programs' own codes: ssh ends with 255. */
+    if (exit_code > EXIT_SIGNAL_BASE && exit_code <= EXIT_SIGNAL_BASE + SIGNAL_MAX)
         return arena_text(arena, "killed by signal %d%s", exit_code - EXIT_SIGNAL_BASE, hint);
     return arena_text(arena, "exit code %d", exit_code);
 }

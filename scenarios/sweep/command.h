@@ -22,7 +22,7 @@ void command_add(struct arena *arena, struct command *command, const char *forma
 const char *command_word(struct arena *arena, const char *word);
 
 /* command_client: the cell's client with all its options, the port base and where its row is to
- * go. */
+ * go. Of a fleet that runs on hosts it gets the list of servers. */
 struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path);
 
 /* command_shell: one line of sh that runs the command. */
@@ -43,11 +43,11 @@ struct command_result {
 };
 
 /* command_run: starts the command with its output in these files and waits for its end, at most
- * `limit_s`; calls tick(context) several times a second. Stops it when the time is up or the sweep
- * is interrupted. */
+ * `limit_s`; calls tick(context) several times a second. Stops it when the time is up, the sweep is
+ * interrupted, or tick says false. */
 struct command_result command_run(struct arena *arena, const struct command *command,
                                   const char *stdout_path, const char *stderr_path,
-                                  uint64_t limit_s, void (*tick)(void *context), void *context);
+                                  uint64_t limit_s, bool (*tick)(void *context), void *context);
 
 /* command_unstarted: why it cannot be started, with the limit that was met. */
 const char *command_unstarted(struct arena *arena, const struct command *command, int error);

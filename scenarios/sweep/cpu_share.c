@@ -136,7 +136,7 @@ struct share_check {
     uint64_t end_ns; /* of the sweep, as expected */
 };
 
-static void tick(void *context)
+static bool tick(void *context)
 {
     const struct share_check *check = context;
     struct arena arena = {0};
@@ -145,6 +145,7 @@ static void tick(void *context)
                   arena_text(&arena, "measuring cpu-share %.10g%%", check->share->asked * 100), 0,
                   check->end_ns > now_ns ? check->end_ns - now_ns : 0);
     arena_free(&arena);
+    return true;
 }
 
 static uint64_t loop_ms(const struct cpu_share *share)

@@ -18,13 +18,22 @@ enum { PORT_MAX = 65535 };
 
 /* ---- which fleets ---- */
 
+static bool has_hosts_of(const struct cell *one, const struct cell *other)
+{
+    return one->launcher == NULL || other->launcher == NULL
+               ? one->launcher == other->launcher
+               : strcmp(one->launcher_asked, other->launcher_asked) == 0 &&
+                     strcmp(one->hosts_asked, other->hosts_asked) == 0 &&
+                     strcmp(one->network, other->network) == 0;
+}
+
 /* Screens connect to their viewer, all of them, so a fleet of them has as many as the cell asks. */
 static bool serves(const struct fleet *fleet, const struct cell *cell)
 {
     return strcmp(fleet->cell->fleet_options, cell->fleet_options) == 0 &&
            strcmp(fleet->cell->servers_program, cell->servers_program) == 0 &&
            fleet->cell->port == cell->port && fleet->link == cell->link &&
-           fleet->cell->screens == cell->screens &&
+           fleet->cell->screens == cell->screens && has_hosts_of(fleet->cell, cell) &&
            (!cell->screens || fleet->count == cell->servers);
 }
 
@@ -35,7 +44,8 @@ static struct fleet *find_or_add(struct arena *arena, struct fleets *fleets, str
             return fleets->items[i];
     }
     struct fleet *fleet = arena_take(arena, sizeof *fleet);
-    *fleet = (struct fleet){.cell = cell, .link = cell->link, .number = fleets->count + 1};
+    *fleet = (struct fleet){
+        .cell = cell, .link = cell->link, .number = fleets->count + 1, .all = fleets};
     fleets->items = arena_grow(arena, fleets->items, fleets->count, sizeof(struct fleet *));
     fleets->items[fleets->count++] = fleet;
     return fleet;
@@ -44,13 +54,16 @@ static struct fleet *find_or_add(struct arena *arena, struct fleets *fleets, str
 uint64_t fleet_ports(const struct fleet *fleet)
 {
     uint64_t each = fleet->cell->ports_per_address;
+    if (fleet->cell->launcher != NULL)
+        return fleet_servers_each(fleet);
     return each != 0 && each < fleet->count ? each : fleet->count;
 }
 
 static bool collide(const struct fleet *a, const struct fleet *b)
 {
-    return a->link == NULL && b->link == NULL && a->base < b->base + fleet_ports(b) &&
-           b->base < a->base + fleet_ports(a);
+    return a->link == NULL && b->link == NULL &&
+           (a->cell->launcher == NULL) == (b->cell->launcher == NULL) &&
+           a->base < b->base + fleet_ports(b) && b->base < a->base + fleet_ports(a);
 }
 
 /* The first range from the base on that no earlier fleet of the same namespace has. */
@@ -174,8 +187,14 @@ struct command fleet_command(struct arena *arena, const struct fleet *fleet)
         if (option != NULL)
             command_add(arena, &command, "--%s=%s", option, pair->value);
     }
-    command_add(arena, &command, "--count=%llu", (unsigned long long)fleet->count);
+    const bool hosted = fleet->cell->launcher != NULL;
+    command_add(arena, &command, "--count=%llu",
+                (unsigned long long)(hosted ? fleet_servers_each(fleet) : fleet->count));
     command_add(arena, &command, "--port=%llu", (unsigned long long)fleet->base);
+    if (hosted) {
+        command_add(arena, &command, "--listen=net:%s", fleet->cell->network);
+        command_add(arena, &command, "--hosted");
+    }
     return command;
 }
 
@@ -197,6 +216,8 @@ int fleet_start(struct arena *arena, struct fleet *fleet, const char *directory,
 {
     if (fleet->running)
         return EXIT_DONE;
+    if (fleet->cell->launcher != NULL)
+        return fleet_start_hosts(arena, fleet, directory, error);
     const char *log = arena_text(arena, "%s/log/fleet-%u", directory, fleet->number);
     fleet->ready_path = arena_text(arena, "%s/fleet-%u.ready", directory, fleet->number);
     fleet->log_path = arena_text(arena, "%s.txt", log);
@@ -221,7 +242,8 @@ int fleet_start(struct arena *arena, struct fleet *fleet, const char *directory,
 
 bool fleet_has_ended(struct fleet *fleet, uint64_t wait_ns, int *exit_code)
 {
-    if (!fleet->running || os_process_wait(&fleet->process, wait_ns, exit_code) == 0)
+    if (!fleet->running || fleet->hosts != NULL ||
+        os_process_wait(&fleet->process, wait_ns, exit_code) == 0)
         return false;
     fleet->running = false;
     return true;
@@ -229,8 +251,10 @@ bool fleet_has_ended(struct fleet *fleet, uint64_t wait_ns, int *exit_code)
 
 void fleet_stop(struct fleet *fleet)
 {
-    if (fleet->running)
+    if (fleet->running && fleet->hosts == NULL)
         os_process_stop(&fleet->process, STOP_GRACE_NS);
+    hosts_end(fleet->hosts);
+    fleet->hosts = NULL;
     fleet->running = false;
 }
 

@@ -69,14 +69,15 @@ struct host_check host_check_of(struct arena *arena, const struct fleets *fleets
     for (unsigned i = 0; i < fleets->count; i++) {
         const struct fleet *fleet = fleets->items[i];
         /* A client has one connection to each server. A fleet also has a listener for each server,
-         * unless servers share them. */
-        bool shared = strstr(fleet->cell->fleet_options, "listeners=shared") != NULL;
+         * unless servers share them or are on other computers. */
+        const bool hosted = fleet->cell->launcher != NULL;
+        bool shared = hosted || strstr(fleet->cell->fleet_options, "listeners=shared") != NULL;
         uint64_t descriptors = fleet->count * (shared ? 1 : 2) + OTHER_DESCRIPTORS;
         if (fleet->count > check.servers)
             check.servers = fleet->count;
         if (descriptors > check.descriptors)
             check.descriptors = descriptors;
-        if (fleet->link == NULL) /* a link has a network namespace of its own */
+        if (fleet->link == NULL && !hosted) /* a link has a network namespace of its own */
             check.ports[check.port_count++] = (struct port_range){fleet->base, fleet_ports(fleet)};
     }
     if (fleets->count == 0) {

@@ -53,9 +53,16 @@ static const char *const metrics[] = {"elapsed_ms",
                                       "mbit_per_s",
                                       NULL};
 
+static const char *const after_losses[] = {"stop", "continue", NULL};
+
 static const struct sweep_key sweep_keys[] = {
     {"client", TEXT, AT(client), "fanin-client", .axis = true},
     {"link", TEXT, AT(link_asked), CELL_LOOPBACK, .axis = true},
+    {"launcher", TEXT, AT(launcher_asked), "", .axis = true},
+    {"hosts", TEXT, AT(hosts_asked), "", .axis = true},
+    {"network", TEXT, AT(network), ""},
+    {"on-host-loss", TEXT, AT(on_host_loss), "stop", .takes = "stop or continue",
+     .names = after_losses},
     {"cpu-share", PERCENT, AT(cpu_share_asked), "100", 1e-9, 1e9,
      "a percentage of one processor, such as 6%", .axis = true},
     {"cpu-period", MILLIS, AT(cpu_period_ms), "40ms", 1, 1000,

@@ -37,18 +37,6 @@ static struct link *links_add(struct arena *arena, struct links *links, const ch
 
 /* ---- links.conf ---- */
 
-/* Beside the scenario, else where fanin's own tree has it, seen from the program. */
-static const char *find_file(struct arena *arena, const char *scenario_path)
-{
-    int folder = (int)(os_path_name(scenario_path) - scenario_path);
-    const char *beside = arena_text(arena, "%.*slinks.conf", folder, scenario_path);
-    char directory[4096];
-    if (file_is_readable(beside) || os_program_directory(directory, sizeof directory) != 0)
-        return beside;
-    const char *own = arena_text(arena, "%s/../../scenarios/links.conf", directory);
-    return file_is_readable(own) ? own : beside;
-}
-
 /* The option of a profile that only the sweep may set; NULL: there is none. */
 static const char *reserved_option(struct arena *arena, const char *options)
 {
@@ -224,7 +212,7 @@ static int check_link(const struct cell *cell, struct error *error)
 int links_plan(struct arena *arena, const struct cells *cells, const char *scenario_path,
                struct links *links, struct error *error)
 {
-    const char *path = find_file(arena, scenario_path);
+    const char *path = scenario_beside(arena, scenario_path, "links.conf");
     struct settings profiles = {0};
     for (unsigned i = 0; i < cells->count; i++) {
         struct cell *cell = cells->items[i];

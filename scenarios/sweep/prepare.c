@@ -128,6 +128,8 @@ int sweep_plan_cells(struct sweep *sweep)
     record->cpu_shares.count = 0;
     if (links_plan(sweep->arena, &sweep->cells, record->scenarios[0]->path, &record->links,
                    &sweep->error) != 0 ||
+        launchers_plan(sweep->arena, &sweep->cells, record->scenarios[0]->path, &sweep->error) !=
+            0 ||
         cpu_shares_plan(sweep->arena, &sweep->cells, &record->cpu_shares, &sweep->error) != 0)
         return -1;
     return fleets_plan(sweep->arena, &sweep->cells, &sweep->fleets, &sweep->error);

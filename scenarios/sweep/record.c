@@ -21,6 +21,11 @@
 
 enum { RECORD_BYTES_MAX = 64 << 20 };
 
+const char *record_commit(void)
+{
+    return FANIN_COMMIT;
+}
+
 char *record_time(struct arena *arena, bool compact)
 {
     time_t seconds = (time_t)(os_wall_ns() / OS_NS_PER_S);
@@ -61,7 +66,7 @@ static void write_record(struct json *json, const void *context)
     bool placed = os_program_directory(directory, sizeof directory) == 0;
     json_count(json, "schema", ROW_SCHEMA);
     json_text(json, "version", FANIN_VERSION);
-    json_text(json, "commit", FANIN_COMMIT);
+    json_text(json, "commit", record_commit());
     json_text(json, "compiler", COMPILER);
     json_text(json, "flavour", placed ? os_path_name(directory) : NULL);
     json_text(json, "command_line", record->command_line);
@@ -83,6 +88,7 @@ static void write_record(struct json *json, const void *context)
     links_write(json, &record->links);
     cpu_shares_write(json, &record->cpu_shares);
     calibrations_write(json, &record->calibrations);
+    host_records_write(json, &record->hosts);
     if (record->host_check == NULL) {
         json_null(json, "noise");
     } else {
@@ -174,6 +180,7 @@ int record_read(struct arena *arena, const char *directory, struct record *recor
     const char *budget = json_find(object, "budget");
     if (budget != NULL && *budget == '{')
         json_find_number(budget, "minutes", &record->budget.minutes);
+    host_records_read(arena, object, &record->hosts);
     if (links_read(arena, object, &place, &record->links, error) != 0 ||
         calibrations_read(arena, object, &place, &record->calibrations, error) != 0)
         return -1;

@@ -18,6 +18,7 @@ struct record {
     struct links links;
     struct cpu_shares cpu_shares;
     struct calibrations calibrations;
+    struct host_records hosts;
     const struct host_check *host_check; /* of the last session; NULL: none yet, or it failed */
 
     struct budget budget; /* its cells are always set */
@@ -34,9 +35,13 @@ int record_write(struct arena *arena, const struct record *record, const char *d
                  struct error *error);
 
 /* record_read: what a resume needs of DIR/run.json: overrides, only, seed, scenarios (parsed),
- * links, calibrations, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with an error. */
+ * links, calibrations, hosts, budget.minutes, started_utc, actual_s, sessions. 0, or -1 with an
+ * error. */
 int record_read(struct arena *arena, const char *directory, struct record *record,
                 struct error *error);
+
+/* record_commit: of this program. */
+const char *record_commit(void);
 
 /* record_time: now, as ISO 8601 in UTC; `compact`: as a file's name may hold it. */
 char *record_time(struct arena *arena, bool compact);

@@ -33,10 +33,13 @@ struct run {
     const char *started_utc;
     uint64_t client_ns;
     double link_cpu_s;
-    int exit_code;        /* EXIT_UNKNOWN: it was stopped, or never started */
-    char *object;         /* what the client wrote, NULL if it is no sound row */
-    const char *reason;   /* why the sweep writes the row for the client; NULL: the client did */
-    const char *status;   /* of the row */
+    int exit_code;      /* EXIT_UNKNOWN: it was stopped, or never started */
+    char *object;       /* what the client wrote, NULL if it is no sound row */
+    const char *reason; /* why the sweep writes the row for the client; NULL: the client did */
+    const char *status; /* of the row */
+    const char *host_lost, *host_lost_why; /* NULL: none was */
+    void (*tick)(void *context);
+    void *context;
     const char *obstacle; /* the cause in the machine that leaves no row; NULL: none */
 };
 
@@ -55,9 +58,21 @@ static uint64_t link_cpu_ns(const struct cell *cell)
                : os_process_cpu_ns(&cell->fleet->process);
 }
 
-static void run_client(struct run *run, void (*tick)(void *), void *context)
+/* A client whose servers are gone waits for nothing. */
+static bool goes_on(void *context)
+{
+    struct run *run = context;
+    run->tick(run->context);
+    run->host_lost_why = fleet_lost_host(run->arena, run->row->cell->fleet, false, &run->host_lost);
+    return run->host_lost_why == NULL;
+}
+
+static void run_client(struct run *run)
 {
     const struct cell *cell = run->row->cell;
+    run->obstacle = fleet_list_servers(run->arena, cell);
+    if (run->obstacle != NULL)
+        return;
     struct command command = fleet_client(run->arena, cell, run->object_path);
     const char *refused = cpu_share_enter(run->arena, cell->cpu_share);
     if (refused != NULL) {
@@ -67,7 +82,7 @@ static void run_client(struct run *run, void (*tick)(void *), void *context)
     uint64_t link_began_ns = link_cpu_ns(cell);
     remove(run->object_path);
     struct command_result result = command_run(run->arena, &command, run->summary_path,
-                                               run->log_path, cell->timeout_s, tick, context);
+                                               run->log_path, cell->timeout_s, goes_on, run);
     cpu_share_leave(cell->cpu_share);
     run->exit_code = result.exit_code;
     run->client_ns = result.ran_ns;
@@ -168,6 +183,12 @@ static void note_dead_fleet(struct run *run)
     struct fleet *fleet = cell->fleet;
     const bool suspect = run->exit_code != EXIT_DONE && !cell->failures_expected;
     int exit_code = 0;
+    if (run->host_lost_why == NULL && run->obstacle == NULL)
+        run->host_lost_why = fleet_lost_host(run->arena, fleet, suspect, &run->host_lost);
+    if (run->host_lost_why != NULL) {
+        fail(run, run->host_lost_why);
+        return;
+    }
     if (fleet == NULL || !fleet_has_ended(fleet, suspect ? FLEET_END_NS : 0, &exit_code))
         return;
     const char *line = fleet_last_words(run->arena, fleet);
@@ -213,13 +234,22 @@ static void set_cpu_share_keys(struct sweep_keys *keys, const struct cell *cell)
     keys->cpu_period_ms = (double)cell->cpu_period_ms;
 }
 
-/* On a link the process that we know is fanin-lan, not the servers'. */
+/* On a link the process that we know is fanin-lan, not the servers', and on hosts a launcher. */
 static uint64_t fleet_peak_bytes(const struct cell *cell)
 {
     const struct fleet *fleet = cell->fleet;
-    bool known =
-        fleet != NULL && fleet->running && fleet->link == NULL && cell->skip_reason == NULL;
+    bool known = fleet != NULL && fleet->running && fleet->link == NULL && fleet->hosts == NULL &&
+                 cell->skip_reason == NULL;
     return known ? os_process_peak_bytes(&fleet->process) : 0;
+}
+
+static void set_host_keys(struct sweep_keys *keys, const struct run *run)
+{
+    const struct cell *cell = run->row->cell;
+    keys->launcher = cell->launcher_asked;
+    keys->host_lost = run->host_lost == NULL ? "" : run->host_lost;
+    if (cell->fleet != NULL && cell->fleet->hosts != NULL)
+        keys->hosts = hosts_count(cell->fleet->hosts);
 }
 
 static void write_sweep_keys(struct json *json, const struct run *run, uint64_t overhead_ns)
@@ -248,6 +278,7 @@ static void write_sweep_keys(struct json *json, const struct run *run, uint64_t 
         keys.fleet_rss_kb = peak_bytes / 1024;
     set_link_keys(&keys, run);
     set_cpu_share_keys(&keys, cell);
+    set_host_keys(&keys, run);
     if (run->exit_code != EXIT_UNKNOWN)
         keys.exit_code = run->exit_code;
 #define ROW_SWEEP(kind, key, unit, null, meaning) row_put_##kind(json, #key, keys.key);
@@ -318,12 +349,14 @@ struct run_result run_row(struct arena *arena, const struct output_dir *output,
         .log_path = arena_text(arena, "%s/log/row-%u.txt", output->path, row->order),
         .started_utc = record_time(arena, false),
         .exit_code = EXIT_UNKNOWN,
+        .tick = tick,
+        .context = context,
         .status = row->cell->skip_reason == NULL ? NULL : "skipped",
         .reason = row->cell->skip_reason,
     };
     if (row->cell->skip_reason == NULL) {
         assert(row->cell->fleet == NULL || row->cell->fleet->running);
-        run_client(&run, tick, context);
+        run_client(&run);
         if (os_interrupted()) {
             run.reason = NULL;
             tidy_up(&run);
@@ -343,5 +376,6 @@ struct run_result run_row(struct arena *arena, const struct output_dir *output,
         .end = end_of(row->cell, run.status, run.reason == NULL),
         .reason = run.reason != NULL ? run.reason : json_find_text(arena, run.object, "reason"),
         .object = run.reason != NULL ? NULL : run.object,
+        .host_lost = run.host_lost_why,
     };
 }

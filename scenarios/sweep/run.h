@@ -22,6 +22,7 @@ struct run_result {
     enum run_end end;
     const char *reason; /* for RUN_BAD, RUN_SKIPPED, RUN_UNWRITTEN; of the caller's arena */
     const char *object; /* what the client wrote, where it is a sound row; of the caller's arena */
+    const char *host_lost; /* "host lab2 lost: ..."; NULL: none was. Of the caller's arena */
 };
 
 /* Where rows go. */

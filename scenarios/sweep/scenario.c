@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/options.h"
@@ -371,4 +372,15 @@ struct scenario *scenario_read(struct arena *arena, const char *path, struct err
     else
         return scenario_parse(arena, path, text_start(text), error);
     return NULL;
+}
+
+const char *scenario_beside(struct arena *arena, const char *scenario_path, const char *name)
+{
+    int folder = (int)(os_path_name(scenario_path) - scenario_path);
+    const char *beside = arena_text(arena, "%.*s%s", folder, scenario_path, name);
+    char directory[4096];
+    if (access(beside, R_OK) == 0 || os_program_directory(directory, sizeof directory) != 0)
+        return beside;
+    const char *own = arena_text(arena, "%s/../../scenarios/%s", directory, name);
+    return access(own, R_OK) == 0 ? own : beside;
 }

@@ -101,6 +101,10 @@ struct scenario *scenario_read(struct arena *arena, const char *path, struct err
 struct scenario *scenario_parse(struct arena *arena, const char *path, const char *text,
                                 struct error *error);
 
+/* scenario_beside: the file of that name beside the scenario, else where fanin's own tree has it,
+ * seen from the program. */
+const char *scenario_beside(struct arena *arena, const char *scenario_path, const char *name);
+
 /* setting_parse: one "key = values" of a line or an override. 0, or -1 with an error. */
 int setting_parse(struct arena *arena, const struct place *place, const char *key,
                   const char *values, struct setting *setting, struct error *error);

@@ -58,15 +58,45 @@ static void pause_for(uint64_t duration_ns)
         os_sleep_ns(end_ns - now_ns < PAUSE_SLICE_NS ? end_ns - now_ns : PAUSE_SLICE_NS);
 }
 
+/* What follows from the loss of a host. Fewer hosts are another cell, so it is the scenario that
+ * wants to go on with them. */
+static int after_loss(struct sweep *sweep, struct fleet *fleet, const char *lost)
+{
+    if (strcmp(fleet->cell->on_host_loss, "continue") == 0) {
+        fleet_leave_lost(sweep->arena, fleet);
+        progress_say(&sweep->progress, "%s; the sweep goes on without it", lost);
+        return EXIT_DONE;
+    }
+    error_set(&sweep->error, NULL,
+              "%s; the sweep ends here (on-host-loss = stop): --resume=%s goes on when the host is "
+              "back",
+              lost, sweep->output.path);
+    return EXIT_MACHINE_CANNOT;
+}
+
+static int start_fleet(struct sweep *sweep, struct fleet *fleet)
+{
+    const bool runs = fleet->running;
+    int result = fleet_start(sweep->arena, fleet, sweep->output.path, &sweep->error);
+    if (result != EXIT_DONE || runs || fleet->hosts == NULL)
+        return result;
+    fleet_note_hosts(sweep->arena, fleet, &sweep->record.hosts);
+    return sweep_write_record(sweep, &sweep->error);
+}
+
 static int ready_fleet(struct sweep *sweep, struct fleet *fleet)
 {
     int exit_code;
+    const char *name, *lost;
     if (fleet == NULL)
         return EXIT_DONE;
+    lost = fleet_lost_host(sweep->arena, fleet, false, &name);
+    if (lost != NULL && after_loss(sweep, fleet, lost) != EXIT_DONE)
+        return EXIT_MACHINE_CANNOT;
     if (fleet_has_ended(fleet, 0, &exit_code))
         progress_say(&sweep->progress, "the servers ended (%s); restarting them",
                      fleet_ending(sweep->arena, fleet, exit_code));
-    return fleet_start(sweep->arena, fleet, sweep->output.path, &sweep->error);
+    return start_fleet(sweep, fleet);
 }
 
 /* An idle fleet takes memory and a link takes namespaces, so both end with their last row. Which
@@ -89,7 +119,8 @@ static bool is_further(const struct sweep *sweep, const struct plan_row *row)
     return row->order > sweep->plan.due;
 }
 
-static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
+/* *loss: EXIT_DONE, or how the sweep ends as a host was lost. */
+static enum run_end run_one(struct sweep *sweep, struct plan_row *row, int *loss)
 {
     struct arena arena = {0};
     struct pace *pace = &sweep->cells.items[row->cell_index]->pace;
@@ -118,6 +149,8 @@ static enum run_end run_one(struct sweep *sweep, struct plan_row *row)
     if (result.end == RUN_UNWRITTEN)
         error_set(&sweep->error, NULL, "%s, then --resume=%s", result.reason, sweep->output.path);
     row->done = result.end != RUN_INTERRUPTED && result.end != RUN_UNWRITTEN;
+    if (row->done && result.host_lost != NULL)
+        *loss = after_loss(sweep, row->cell->fleet, result.host_lost);
     arena_free(&arena);
     release_fleet(sweep, row);
     return result.end;
@@ -180,11 +213,14 @@ static int run_rows(struct sweep *sweep)
             return end_as(sweep, "interrupted", EXIT_MEASURED_FAILURE);
         if (fleet != EXIT_DONE)
             return end_as(sweep, "failed", fleet);
-        enum run_end end = run_one(sweep, row);
+        int loss = EXIT_DONE;
+        enum run_end end = run_one(sweep, row, &loss);
         if (end == RUN_INTERRUPTED)
             return end_as(sweep, "interrupted", EXIT_MEASURED_FAILURE);
         if (end == RUN_UNWRITTEN)
             return end_as(sweep, "failed", EXIT_MACHINE_CANNOT);
+        if (loss != EXIT_DONE)
+            return end_as(sweep, "failed", loss);
     }
     return end_as(sweep, "done", EXIT_DONE);
 }

@@ -51,6 +51,7 @@ int sweep_plan_probes(struct sweep *sweep)
         }
     }
     if (links_plan(sweep->arena, probes, record->scenarios[0]->path, &links, &sweep->error) != 0 ||
+        launchers_plan(sweep->arena, probes, record->scenarios[0]->path, &sweep->error) != 0 ||
         cpu_shares_plan(sweep->arena, probes, &shares, &sweep->error) != 0)
         return -1;
     sweep->probe_links = links;
@@ -168,7 +169,8 @@ static int plan_trial(struct trials *trials, struct cell *trial)
     struct sweep *sweep = trials->sweep;
     struct cells one = {&trial, 1};
     if (links_plan(sweep->arena, &one, sweep->record.scenarios[0]->path, &sweep->record.links,
-                   &sweep->error) != 0)
+                   &sweep->error) != 0 ||
+        launchers_plan(sweep->arena, &one, sweep->record.scenarios[0]->path, &sweep->error) != 0)
         return EXIT_WRONG_USE;
     if (trial->link != NULL && trial->link->status == LINK_UNKNOWN &&
         strcmp(trial->factor->key, "rtt") != 0) {

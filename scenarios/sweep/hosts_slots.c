@@ -1,0 +1,327 @@
+/* From lines of a launcher's children to hosts that are ready, have failed or are lost:
+ *
+ *   slot: READY --> ready --(child ended, FAILED, silent)--> lost
+ *         FAILED, child ended, time is up --> failed */
+#include "scenarios/sweep/hosts_parts.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SILENCE_NS    ((uint64_t)HOSTS_SILENCE_S * OS_NS_PER_S)
+#define LOOK_AGAIN_NS ((uint64_t)2 * OS_NS_PER_MS)
+
+/* ---- slots; under the lock ---- */
+
+static unsigned slots_of(const struct hosts *hosts, const struct child *child, unsigned *first)
+{
+    *first = hosts->each ? (unsigned)(child - hosts->children) : 0;
+    return hosts->each ? 1 : hosts->slot_count;
+}
+
+/* The child's slot for what the host of that name says; NULL: none. */
+static struct slot *find_slot(struct hosts *hosts, const struct child *child, const char *said)
+{
+    unsigned first, count = slots_of(hosts, child, &first);
+    for (unsigned i = first; i < first + count; i++) {
+        struct slot *slot = &hosts->slots[i];
+        const char *name = slot->host.ready ? slot->host.said : slot->host.name;
+        if (hosts->each || host_is_called(name, said))
+            return slot;
+    }
+    return NULL;
+}
+
+static struct slot *free_slot(struct hosts *hosts)
+{
+    for (unsigned i = 0; i < hosts->slot_count; i++)
+        if (!hosts->slots[i].host.ready && hosts->slots[i].host.failure == NULL)
+            return &hosts->slots[i];
+    return NULL;
+}
+
+static void fail(struct hosts *hosts, struct slot *slot, const char *words)
+{
+    if (slot->host.failure == NULL)
+        slot->host.failure = arena_text(&hosts->arena, "%s", words);
+}
+
+static void note_life(struct slot *slot)
+{
+    slot->life_ns = os_now_ns();
+    slot->life_count++;
+}
+
+static void seat(struct slot *slot, const struct host *ready)
+{
+    const char *name = slot->host.name;
+    slot->host = *ready;
+    slot->host.name = *name == '\0' ? ready->said : name;
+    note_life(slot);
+}
+
+static bool is_known(const struct hosts *hosts, const struct host *ready)
+{
+    for (unsigned i = 0; i < hosts->slot_count; i++)
+        if (hosts->slots[i].host.ready && strcmp(hosts->slots[i].host.process, ready->process) == 0)
+            return true;
+    return false;
+}
+
+/* A host may call itself otherwise than it was asked for. When as many have come as were asked, all
+ * are there. */
+static void seat_strays(struct hosts *hosts)
+{
+    unsigned free_count = 0;
+    for (unsigned i = 0; i < hosts->slot_count; i++)
+        free_count += !hosts->slots[i].host.ready;
+    if (free_count != hosts->stray_count)
+        return;
+    for (unsigned i = 0; i < hosts->stray_count; i++) {
+        struct slot *slot = free_slot(hosts);
+        if (slot != NULL)
+            seat(slot, &hosts->strays[i]);
+    }
+    hosts->stray_count = 0;
+}
+
+static void take_ready(struct hosts *hosts, const struct child *child, const char *rest)
+{
+    struct host ready = {.name = "", .exit_code = EXIT_UNKNOWN};
+    if (!host_ready_read(&hosts->arena, rest, &ready) || is_known(hosts, &ready))
+        return;
+    struct slot *slot = hosts->numbers ? free_slot(hosts) : find_slot(hosts, child, ready.said);
+    if (slot != NULL && !slot->host.ready && slot->host.failure == NULL) {
+        seat(slot, &ready);
+    } else if (slot == NULL && !hosts->numbers) {
+        hosts->strays = arena_grow(&hosts->arena, hosts->strays, hosts->stray_count, sizeof ready);
+        hosts->strays[hosts->stray_count++] = ready;
+    }
+    seat_strays(hosts);
+}
+
+static void take_failed(struct hosts *hosts, const struct child *child, const char *rest)
+{
+    const size_t length = strcspn(rest, " ");
+    const char *said = arena_copy(&hosts->arena, rest, length);
+    const char *words = rest + length + (rest[length] == ' ');
+    struct slot *slot = find_slot(hosts, child, said);
+    if (slot == NULL)
+        slot = free_slot(hosts);
+    if (slot == NULL)
+        return;
+    if (*slot->host.name == '\0')
+        slot->host.name = said;
+    fail(hosts, slot, words);
+}
+
+/* ---- a child's lines; under the lock ---- */
+
+void hosts_take_line(struct hosts *hosts, struct child *child)
+{
+    const char *rest = "";
+    struct slot *slot;
+    child->line[child->line_bytes] = '\0';
+    child->line[strcspn(child->line, "\r")] = '\0';
+    child->line_bytes = 0;
+    switch (host_word_read(child->line, &rest)) {
+    case HOST_READY:
+        take_ready(hosts, child, rest);
+        break;
+    case HOST_FAILED:
+        take_failed(hosts, child, rest);
+        break;
+    case HOST_PULSE:
+        slot = find_slot(hosts, child, arena_copy(&hosts->arena, rest, strcspn(rest, " ")));
+        if (slot != NULL)
+            note_life(slot);
+        break;
+    case HOST_OTHER:
+        if (child->line[strspn(child->line, " \t")] != '\0')
+            child->last_line = arena_text(&hosts->arena, "%s", child->line);
+    }
+}
+
+/* Of a line that is too long, the beginning is read. */
+void hosts_take_bytes(struct hosts *hosts, struct child *child, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] == '\n')
+            hosts_take_line(hosts, child);
+        else if (child->line_bytes < sizeof child->line - 1)
+            child->line[child->line_bytes++] = bytes[i];
+    }
+}
+
+/* ---- a child that ended; under the lock ---- */
+
+/* The last line on standard error that names the host, else the last one at all, else on standard
+ * output: "srun: error: lab2: task 1: Killed". */
+static const char *last_words(struct hosts *hosts, const struct child *child, const char *name,
+                              bool must_name)
+{
+    struct arena *arena = &hosts->arena;
+    size_t bytes;
+    char *text = arena_file(arena, child->log_path, 1 << 20, &bytes), *line, *next;
+    const char *named = NULL, *last = NULL;
+    for (line = text; line != NULL && *line != '\0'; line = next) {
+        const size_t length = strcspn(line, "\n");
+        next = line + length + (line[length] == '\n');
+        line[length] = '\0';
+        line[strcspn(line, "\r")] = '\0';
+        if (line[strspn(line, " \t")] == '\0')
+            continue;
+        last = line;
+        if (*name != '\0' && strstr(line, name) != NULL)
+            named = line;
+    }
+    if (named != NULL || must_name)
+        return named;
+    return last != NULL ? last : child->last_line;
+}
+
+void hosts_note_end(struct hosts *hosts, const struct child *child, int exit_code)
+{
+    struct arena *arena = &hosts->arena;
+    unsigned first, count = slots_of(hosts, child, &first);
+    const char *ending =
+        exit_code == EXIT_UNKNOWN ? "it closed its output" : command_ending(arena, exit_code);
+    for (unsigned i = first; i < first + count; i++) {
+        struct slot *slot = &hosts->slots[i];
+        const char *words = last_words(hosts, child, hosts->each ? "" : slot->host.name, false);
+        slot->host.exit_code = exit_code;
+        fail(hosts, slot, words == NULL ? ending : arena_text(arena, "%s (%s)", words, ending));
+    }
+}
+
+void hosts_find_silent(struct hosts *hosts, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < hosts->slot_count; i++) {
+        struct slot *slot = &hosts->slots[i];
+        if (!slot->host.ready || slot->host.failure != NULL ||
+            now_ns - slot->life_ns < SILENCE_NS || now_ns < slot->life_ns)
+            continue;
+        const struct child *child = &hosts->children[hosts->each ? i : 0];
+        const char *words = hosts->each ? NULL : last_words(hosts, child, slot->host.said, true);
+        fail(hosts, slot,
+             words != NULL
+                 ? words
+                 : arena_text(&hosts->arena, "no sign of life for %d s", HOSTS_SILENCE_S));
+    }
+}
+
+/* A sweep that was stopped (Ctrl-Z) has not listened. */
+void hosts_forgive(struct hosts *hosts, uint64_t late_ns)
+{
+    for (unsigned i = 0; i < hosts->slot_count; i++)
+        hosts->slots[i].life_ns += late_ns;
+}
+
+/* ---- what the sweep asks ---- */
+
+struct tally {
+    unsigned ready, failed;
+};
+
+static struct tally count_hosts(struct hosts *hosts)
+{
+    struct tally tally = {0};
+    pthread_mutex_lock(&hosts->lock);
+    for (unsigned i = 0; i < hosts->slot_count; i++) {
+        const struct host *host = &hosts->slots[i].host;
+        tally.failed += host->failure != NULL;
+        tally.ready += host->ready && host->failure == NULL;
+    }
+    pthread_mutex_unlock(&hosts->lock);
+    return tally;
+}
+
+static void fail_late(struct hosts *hosts, uint64_t limit_ns)
+{
+    pthread_mutex_lock(&hosts->lock);
+    for (unsigned i = 0; i < hosts->slot_count; i++) {
+        struct slot *slot = &hosts->slots[i];
+        const struct child *child = &hosts->children[hosts->each ? i : 0];
+        if (slot->host.ready)
+            continue;
+        const char *words = last_words(hosts, child, hosts->each ? "" : slot->host.name, false);
+        fail(hosts, slot,
+             arena_text(&hosts->arena, "not ready within %.3g s%s%s",
+                        (double)limit_ns / OS_NS_PER_S, words == NULL ? "" : ": ",
+                        words == NULL ? "" : words));
+    }
+    pthread_mutex_unlock(&hosts->lock);
+}
+
+bool hosts_await(struct hosts *hosts, uint64_t limit_ns, uint64_t after_failure_ns)
+{
+    const uint64_t began_ns = os_active_ns();
+    uint64_t failed_ns = 0;
+    while (!os_interrupted()) {
+        const struct tally tally = count_hosts(hosts);
+        const uint64_t now_ns = os_active_ns();
+        if (tally.failed != 0 && failed_ns == 0)
+            failed_ns = now_ns;
+        if (tally.ready + tally.failed == hosts->slot_count)
+            return tally.failed == 0;
+        if (failed_ns != 0 && now_ns - failed_ns >= after_failure_ns)
+            return false;
+        if (now_ns - began_ns >= limit_ns) {
+            fail_late(hosts, limit_ns);
+            return false;
+        }
+        os_sleep_ns(LOOK_AGAIN_NS);
+    }
+    return false;
+}
+
+unsigned hosts_count(const struct hosts *hosts)
+{
+    return hosts->slot_count;
+}
+
+struct host hosts_get(struct hosts *hosts, unsigned index)
+{
+    assert(index < hosts->slot_count);
+    pthread_mutex_lock(&hosts->lock);
+    const struct host host = hosts->slots[index].host;
+    pthread_mutex_unlock(&hosts->lock);
+    return host;
+}
+
+bool hosts_lost(struct hosts *hosts, struct host *host)
+{
+    bool lost = false;
+    pthread_mutex_lock(&hosts->lock);
+    for (unsigned i = 0; i < hosts->slot_count && !lost; i++) {
+        lost = hosts->slots[i].host.ready && hosts->slots[i].host.failure != NULL;
+        if (lost)
+            *host = hosts->slots[i].host;
+    }
+    pthread_mutex_unlock(&hosts->lock);
+    return lost;
+}
+
+static bool all_alive(struct hosts *hosts, const unsigned *before)
+{
+    bool alive = true;
+    pthread_mutex_lock(&hosts->lock);
+    for (unsigned i = 0; i < hosts->slot_count; i++)
+        alive = alive && (!hosts->slots[i].host.ready || hosts->slots[i].life_count != before[i]);
+    pthread_mutex_unlock(&hosts->lock);
+    return alive;
+}
+
+bool hosts_look(struct hosts *hosts, struct host *host)
+{
+    struct arena arena = {0};
+    unsigned *before = arena_take(&arena, hosts->slot_count * sizeof *before);
+    bool lost;
+    pthread_mutex_lock(&hosts->lock);
+    for (unsigned i = 0; i < hosts->slot_count; i++)
+        before[i] = hosts->slots[i].life_count;
+    pthread_mutex_unlock(&hosts->lock);
+    while (!(lost = hosts_lost(hosts, host)) && !os_interrupted() && !all_alive(hosts, before))
+        os_sleep_ns(LOOK_AGAIN_NS);
+    arena_free(&arena);
+    return lost;
+}
