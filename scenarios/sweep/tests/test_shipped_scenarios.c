@@ -10,7 +10,8 @@
 static bool is_scenario(const char *name)
 {
     size_t length = strlen(name);
-    return length > 5 && strcmp(name + length - 5, ".conf") == 0 && strcmp(name, "links.conf") != 0;
+    return length > 5 && strcmp(name + length - 5, ".conf") == 0 &&
+           strcmp(name, "links.conf") != 0 && strcmp(name, "launchers.conf") != 0;
 }
 
 static void check(const char *name)
