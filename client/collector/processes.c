@@ -36,7 +36,7 @@ static struct server_process process_at(const struct servers *servers, uint32_t 
                                         bool is_range)
 {
     const struct net_address address = servers_address(servers, index);
-    struct server_process process = {.first = index, .asking = index, .is_range = is_range};
+    struct server_process process = {.first = index, .is_range = is_range};
     if (address.bytes > 0)
         process.address = net_address_at(&address, 0, 0);
     return process;

@@ -30,7 +30,6 @@ struct server_process {
     bool known, answered;            /* `before`; `after` */
     uint32_t same_as;                /* the first that is the same process: often itself */
     const char *why;                 /* it has not answered the last time; NULL: it has */
-    uint32_t asking;                 /* the server to name with it */
     struct protocol_stats before, after;
     struct clock_pair clock;
     /* Of its servers: */

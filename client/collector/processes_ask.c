@@ -84,7 +84,6 @@ static const char *turn(struct program *program, struct server_process *process,
 {
     struct asker *asker = &process->askers[which];
     const char *why = asker_stats(program, asker, stats);
-    process->asking = asker->server;
     if (why != NULL || !process->known || (!process->is_range && which > 0) ||
         stats->process == process->before.process)
         return why;
@@ -150,6 +149,7 @@ static void ask_before(struct program *program, struct server_process *process)
 {
     process->why = ask_in_turns(program, process, bytes_of, 0, &process->before);
     process->known = process->why == NULL;
+    process->clock.is_here = process->askers[0].is_here;
 }
 
 static void ask_held(struct program *program, struct server_process *process)
@@ -277,7 +277,6 @@ static uint64_t look_behind(struct program *program, uint32_t index, uint32_t se
         found.clock = fleet->processes[index].clock;
         found.before = found.after;
         found.known = found.answered = true;
-        found.asking = server;
         if (processes_add(fleet, &found) != PROCESSES_NONE)
             return amount(&found.after);
     }
@@ -340,7 +339,6 @@ static bool are_compared(const struct program *program)
 static void ask_time_before(struct program *program, struct server_process *process)
 {
     const bool first = &program->fleet.processes[process->same_as] == process;
-    process->clock.is_here = process->askers[0].is_here;
     if (process->known && first)
         asker_time(&process->askers[0], &process->clock.before);
 }
@@ -400,13 +398,22 @@ static void count_asked(struct program *program)
             fleet->processes[fleet->process_of != NULL ? fleet->process_of[i] : 0].asked++;
 }
 
-static void start_process(struct program *program, struct server_process *process)
+static uint64_t trip_ns_of(const struct server_process *process)
 {
     const struct clock_offset *clock = &process->clock.before;
-    const uint64_t trip_ns =
-        clock->known ? (uint64_t)(clock->fleet.max_ns - clock->fleet.min_ns) : 0;
-    if (&program->fleet.processes[process->same_as] == process)
-        process->why = asker_start(program, &process->askers[0], program->fleet.start_ns, trip_ns);
+    return clock->known ? (uint64_t)(clock->fleet.max_ns - clock->fleet.min_ns) : 0;
+}
+
+/* A process that cannot be told starts nothing, and its connections stall. */
+static void start_process(struct program *program, struct server_process *process)
+{
+    const bool first = &program->fleet.processes[process->same_as] == process;
+    const char *why = NULL;
+    if (first)
+        why =
+            asker_start(program, &process->askers[0], program->fleet.start_ns, trip_ns_of(process));
+    if (why != NULL)
+        process->why = why;
 }
 
 void processes_start(struct program *program)
@@ -418,9 +425,7 @@ void processes_start(struct program *program)
     find_missing(program, connections_of, true);
     find_same(fleet, true);
     for (uint32_t i = 0; i < fleet->count; i++) {
-        const struct clock_offset *clock = &fleet->processes[i].clock.before;
-        const uint64_t trip_ns =
-            clock->known ? (uint64_t)(clock->fleet.max_ns - clock->fleet.min_ns) : 0;
+        const uint64_t trip_ns = trip_ns_of(&fleet->processes[i]);
         trip_ns_max = trip_ns > trip_ns_max ? trip_ns : trip_ns_max;
     }
     fleet->start_ns = os_now_ns() + LEAD_MS * (uint64_t)OS_NS_PER_MS + LEAD_TRIPS * trip_ns_max;
@@ -438,12 +443,11 @@ static void note_unanswered(struct program *program)
         const struct server_process *process = &fleet->processes[i];
         if (process->answered || process->count == 0)
             continue;
-        const char *why = process->why != NULL ? process->why : "nothing was received from it";
         const bool named = fleet->count > 1;
         used +=
             (size_t)snprintf(text + used, bytes - used, "%s%s%s%s", used > 0 ? "; " : "",
-                             named ? servers_text(&program->servers, process->asking, server) : "",
-                             named ? " " : "", why);
+                             named ? servers_text(&program->servers, process->first, server) : "",
+                             named ? " " : "", process->why);
     }
     program->audit.unanswered = used > 0 ? text : NULL;
 }

@@ -70,6 +70,24 @@ void fleet_end(struct fleet_under_test *fleet)
     fleet_forget(fleet);
 }
 
+void fleet_begin_again(struct fleet_under_test *fleet, const char *count)
+{
+    char program[PATH_BYTES], listen[64], ready[PATH_BYTES + 16];
+    struct in_addr address = {htonl(fleet->host)};
+    program_path(program);
+    snprintf(listen, sizeof listen, "--listen=%s", inet_ntoa(address));
+    snprintf(ready, sizeof ready, "--ready-file=%s", fleet->ready);
+    char *argv[] = {program, listen, ready, (char *)count, NULL};
+    assert_int_equal(os_process_start(&fleet->process, argv, NULL, fleet->errors), 0);
+}
+
+void fleet_kill(struct fleet_under_test *fleet, int number)
+{
+    kill((pid_t)fleet->process.handle, number);
+    process_end(&fleet->process);
+    remove(fleet->ready);
+}
+
 int fleet_refused(const char *const *arguments, char *errors, size_t errors_bytes)
 {
     struct fleet_under_test fleet;
@@ -78,6 +96,27 @@ int fleet_refused(const char *const *arguments, char *errors, size_t errors_byte
     file_read(fleet.errors, errors, errors_bytes);
     fleet_forget(&fleet);
     return code;
+}
+
+unsigned fleet_connections(const struct fleet_under_test *fleet, unsigned wanted)
+{
+    char line[256];
+    unsigned count = 0, to, port, is;
+    FILE *file = fopen("/proc/net/tcp", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, " %*u: %*x:%*x %x:%x %x", &to, &port, &is) == 3 && is == wanted)
+            count += ntohl(to) == fleet->host;
+    fclose(file);
+    return count;
+}
+
+void fleet_await_connections(const struct fleet_under_test *fleet, unsigned state, unsigned count)
+{
+    const uint64_t deadline_ns = os_now_ns() + PATIENCE_S * (uint64_t)OS_NS_PER_S;
+    while (fleet_connections(fleet, state) < count && os_now_ns() < deadline_ns)
+        os_sleep_ns(OS_NS_PER_MS);
+    assert_true(fleet_connections(fleet, state) >= count);
 }
 
 int socket_with_patience(void)

@@ -47,10 +47,20 @@ int process_end(struct os_process *process);
 /* Ends the fleet with SIGTERM; its exit code must be 0. */
 void fleet_end(struct fleet_under_test *fleet);
 
+/* fleet_kill: with a signal; its address stays this test's own. fleet_begin_again: there again, not
+ * ready yet. */
+void fleet_kill(struct fleet_under_test *fleet, int number);
+void fleet_begin_again(struct fleet_under_test *fleet, const char *count);
+
 /* Starts a fleet that must end by itself. Returns its exit code and its error message. */
 int fleet_refused(const char *const *arguments, char *errors, size_t errors_bytes);
 
 /* ---- connections ---- */
+
+/* fleet_connections: how many to the fleet are in `state` at the client's end, as /proc/net/tcp
+ * says: 1: established, 6: closed by the client. fleet_await_connections: until so many are. */
+unsigned fleet_connections(const struct fleet_under_test *fleet, unsigned state);
+void fleet_await_connections(const struct fleet_under_test *fleet, unsigned state, unsigned count);
 
 int socket_with_patience(void);
 int fleet_try(const struct fleet_under_test *fleet, int handle, unsigned server);

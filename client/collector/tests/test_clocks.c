@@ -263,3 +263,72 @@ TEST(a_jump_is_seen_and_slewing_is_not)
     look(&watch, 5, -900000, 40); /* the largest stays */
     assert_int_equal(watch.step_ns, 1000000 - 40000 - 40);
 }
+
+static struct clock_offset offset_of(uint64_t asked_ns, int64_t min_ns, int64_t max_ns)
+{
+    return (struct clock_offset){.known = true, .asked_ns = asked_ns, .fleet = {min_ns, max_ns}};
+}
+
+/* Times in microseconds: a row of this process and another one, which has no fault. */
+static struct row row_of(struct clock_pair pair, double median, uint64_t negative_ns)
+{
+    static const struct collector_options options = {.engine = "auto"};
+    struct clocks clocks = {.any = false};
+    const struct clock_pair own = {.before = offset_of(0, -5000, 5000),
+                                   .after = offset_of(OS_NS_PER_S, -5000, 5000),
+                                   .is_here = true};
+    struct row row = {.options = &options,
+                      .latency_us_p50 = median,
+                      .clock_error_us_max = NAN,
+                      .negative_latencies = negative_ns > 0};
+    clocks_take(&clocks, &own);
+    clocks_take(&clocks, &pair);
+    clocks_measure(&row, &clocks, negative_ns);
+    clocks_limit(&row, &clocks);
+    return row;
+}
+
+TEST(what_a_clock_moved_widens_the_error, NULL, devices_close)
+{
+    struct clock_pair pair = {.before = offset_of(0, 90000, 110000),
+                              .after = offset_of(OS_NS_PER_S, 100000, 160000)};
+    struct row row = row_of(pair, 601, 0);
+    assert_string_equal(row.latency_reason, "");
+    assert_true(row.clock_offset_us_max == 100 && row.clock_error_us_max == 60);
+    assert_false(row.clock_limited);
+    assert_true(row_of(pair, 599, 0).clock_limited);
+    pair.after = offset_of(OS_NS_PER_S, 400000, 420000); /* 300 us in a second: slewed */
+    row = row_of(pair, 599, 0);
+    assert_true(row.clock_error_us_max == 320 && row.clock_limited);
+    assert_string_equal(row.latency_reason, "");
+    pair.after = offset_of(OS_NS_PER_S, 700000, 720000);
+    assert_non_null(strstr(row_of(pair, 599, 0).latency_reason, "moved apart by 0.610 ms"));
+}
+
+TEST(negative_latencies_within_the_error_are_said)
+{
+    struct clock_pair pair = {.before = offset_of(0, 90000, 110000),
+                              .after = offset_of(OS_NS_PER_S, 90000, 110000)};
+    struct row row = row_of(pair, 1000, 9000);
+    assert_string_equal(row.latency_reason, "");
+    assert_true(row.clock_limited);
+    assert_non_null(strstr(row_of(pair, 1000, 11000).latency_reason, "came before"));
+    pair.before.known = false; /* nothing was corrected, and it is off */
+    assert_non_null(strstr(row_of(pair, 1000, 0).latency_reason, "not known before the run"));
+    pair.after.known = false;
+    row = row_of(pair, 1000, 0);
+    assert_true(isnan(row.clock_error_us_max) && row.clock_limited);
+}
+
+TEST(a_clock_that_may_be_this_computers_own_is_it)
+{
+    struct clock_pair pair = {.before = offset_of(0, -20000, 30000),
+                              .after = offset_of(OS_NS_PER_S, -20000, 30000)};
+    assert_int_equal(clock_correction_ns(&pair), 5000);
+    assert_true(row_of(pair, 100, 0).clock_error_us_max == 25);
+    pair.is_here = true;
+    assert_int_equal(clock_correction_ns(&pair), 0);
+    assert_true(row_of(pair, 100, 0).clock_error_us_max == 0);
+    pair.before = offset_of(0, 20000, 30000);
+    assert_int_equal(clock_correction_ns(&pair), 25000);
+}

@@ -201,49 +201,6 @@ static void client_finish(struct client *client)
     remove(client->row);
 }
 
-/* The same address again, for as long as nobody else can have it: it is this process's own. */
-static void fleet_begin_again(struct fleet_under_test *fleet)
-{
-    char program[PATH_BYTES], listen[64], ready[PATH_BYTES + 16];
-    struct in_addr address = {htonl(fleet->host)};
-    program_path(program);
-    snprintf(listen, sizeof listen, "--listen=%s", inet_ntoa(address));
-    snprintf(ready, sizeof ready, "--ready-file=%s", fleet->ready);
-    char *argv[] = {program, listen, ready, (char *)"--count=4", NULL};
-    assert_int_equal(os_process_start(&fleet->process, argv, NULL, fleet->errors), 0);
-}
-
-/* How many connections to the fleet are in `state` at the client's end, as /proc/net/tcp says: 1:
- * established, 6: closed by the client. */
-static unsigned connections_in(const struct fleet_under_test *fleet, unsigned wanted)
-{
-    char line[256];
-    unsigned count = 0, to, port, is;
-    FILE *file = fopen("/proc/net/tcp", "r");
-    assert_non_null(file);
-    while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, " %*u: %*x:%*x %x:%x %x", &to, &port, &is) == 3 && is == wanted)
-            count += ntohl(to) == fleet->host;
-    fclose(file);
-    return count;
-}
-
-static void await_connections(const struct fleet_under_test *fleet, unsigned state, unsigned count)
-{
-    const uint64_t deadline_ns = os_now_ns() + PATIENCE_S * (uint64_t)OS_NS_PER_S;
-    while (connections_in(fleet, state) < count && os_now_ns() < deadline_ns)
-        os_sleep_ns(OS_NS_PER_MS);
-    assert_true(connections_in(fleet, state) >= count);
-}
-
-/* Ends the fleet's process; its address stays this test's own. */
-static void fleet_kill(struct fleet_under_test *fleet, int number)
-{
-    kill((pid_t)fleet->process.handle, number);
-    process_end(&fleet->process);
-    remove(fleet->ready);
-}
-
 /* The fleet's first process is asked what it sent, on a connection that stays open, before frames
  * are asked for: they come for 3 seconds from then on. */
 TEST(a_fleet_that_is_killed_and_started_again)
@@ -251,10 +208,10 @@ TEST(a_fleet_that_is_killed_and_started_again)
     struct client client;
     struct fleet_under_test fleet = fleet_begin("--count=4");
     client_start_rated(&client, &fleet, "--frames=300");
-    await_connections(&fleet, ESTABLISHED, COUNT + 1);
+    fleet_await_connections(&fleet, ESTABLISHED, COUNT + 1);
     os_sleep_ns(100 * (uint64_t)OS_NS_PER_MS);
     fleet_kill(&fleet, SIGKILL);
-    fleet_begin_again(&fleet);
+    fleet_begin_again(&fleet, "--count=4");
     client_finish(&client);
     /* The new fleet has forgotten what the first one sent. */
     assert_results(0, "audit=pass, frames=%u, server_bytes=null", COUNT * 300);
@@ -270,7 +227,7 @@ TEST(a_fleet_that_comes_late)
     fleet_kill(&fleet, SIGTERM);
     client_start_rated(&client, &fleet, "--frames=40");
     os_sleep_ns(400 * (uint64_t)OS_NS_PER_MS);
-    fleet_begin_again(&fleet);
+    fleet_begin_again(&fleet, "--count=4");
     client_finish(&client);
     assert_results(0, "connected=%u, frames=%u", COUNT, COUNT * 40);
     fleet_end(&fleet);
@@ -282,7 +239,7 @@ TEST(an_interrupted_client_ends_beside_servers_that_are_away)
     struct client client;
     struct fleet_under_test fleet = fleet_begin("--count=4", "--fault=refuse:2");
     client_start_rated(&client, &fleet, "--frames=2");
-    await_connections(&fleet, CLOSED, 2);
+    fleet_await_connections(&fleet, CLOSED, 2);
     kill((pid_t)client.process.handle, SIGTERM);
     client_finish(&client);
     assert_results(1, "connected=2, frames=%u", 2 * 2);
@@ -325,7 +282,7 @@ TEST(a_stopped_client_accuses_nobody)
                      (const char *const[]){"--servers=4", "--rate=40", "--frames=30",
                                            "--size=300..900", "--stall-timeout=1000",
                                            cases[i].option, NULL});
-    await_connections(&fleet, ESTABLISHED, 4 * COUNT);
+    fleet_await_connections(&fleet, ESTABLISHED, 4 * COUNT);
     os_sleep_ns(500 * (uint64_t)OS_NS_PER_MS);
     for (unsigned i = 0; i < CASES; i++)
         kill((pid_t)clients[i].process.handle, SIGSTOP);
@@ -363,7 +320,7 @@ TEST(a_late_main_thread_accuses_nobody)
     client_start(&client, "fanin-client", &fleet,
                  (const char *const[]){"--servers=4", "--rate=40", "--frames=40", "--size=300..900",
                                        "--stall-timeout=1000", NULL});
-    await_connections(&fleet, ESTABLISHED, COUNT);
+    fleet_await_connections(&fleet, ESTABLISHED, COUNT);
     os_sleep_ns(500 * (uint64_t)OS_NS_PER_MS);
     const bool held = hold_main_thread((pid_t)client.process.handle, (uint64_t)5 * OS_NS_PER_S / 2);
     const int error = errno;
