@@ -126,6 +126,8 @@ static bool device_stats(struct device_task *task, uint64_t run)
                                          .frames = atomic_load(&task->devices->frames),
                                          .bytes = atomic_load(&task->devices->bytes)};
     int bytes = protocol_write_stats(&stats, line, sizeof line);
+    if (task->fault == DEVICE_TELLS_NOTHING)
+        return false;
     if (task->fault == DEVICE_ANSWERS_LATE)
         os_sleep_ns(2200 * (uint64_t)OS_NS_PER_MS);
     return device_send(task, line, (size_t)bytes, false);

@@ -19,22 +19,23 @@ enum {
 /* The faults of a device; they appear in its second frame. */
 enum device_fault {
     DEVICE_GOOD,
-    DEVICE_REFUSES,      /* its port is taken, but nobody listens */
-    DEVICE_FULL,         /* never accepts, and its queue is full: connects hang */
-    DEVICE_RESETS,       /* in the middle of a frame */
-    DEVICE_TRUNCATES,    /* closes in the middle of a frame */
-    DEVICE_CLOSES_EARLY, /* closes after a whole frame */
-    DEVICE_STALLS,       /* says nothing more, in the middle of a frame */
-    DEVICE_CORRUPTS,     /* a byte of the payload */
-    DEVICE_SKIPS,        /* a sequence number */
-    DEVICE_NEVER_ENDS,   /* a frame without an end marker */
-    DEVICE_ADDS,         /* a frame more than asked for */
-    DEVICE_MUTE,         /* never answers */
-    DEVICE_ANSWERS_LATE, /* what it has sent: more than 2 s after it was asked */
-    DEVICE_SAYS_NO,      /* refuses requests for frames, in pieces */
-    DEVICE_FOREIGN,      /* "READ\n": records that end in 0x03, then closes */
-    DEVICE_SENDS_FIRST,  /* as DEVICE_FOREIGN, without being asked */
-    DEVICE_SCRIPTED,     /* what devices.script says */
+    DEVICE_REFUSES,       /* its port is taken, but nobody listens */
+    DEVICE_FULL,          /* never accepts, and its queue is full: connects hang */
+    DEVICE_RESETS,        /* in the middle of a frame */
+    DEVICE_TRUNCATES,     /* closes in the middle of a frame */
+    DEVICE_CLOSES_EARLY,  /* closes after a whole frame */
+    DEVICE_STALLS,        /* says nothing more, in the middle of a frame */
+    DEVICE_CORRUPTS,      /* a byte of the payload */
+    DEVICE_SKIPS,         /* a sequence number */
+    DEVICE_NEVER_ENDS,    /* a frame without an end marker */
+    DEVICE_ADDS,          /* a frame more than asked for */
+    DEVICE_MUTE,          /* never answers */
+    DEVICE_ANSWERS_LATE,  /* what it has sent: more than 2 s after it was asked */
+    DEVICE_TELLS_NOTHING, /* closes when it is asked what it has sent */
+    DEVICE_SAYS_NO,       /* refuses requests for frames, in pieces */
+    DEVICE_FOREIGN,       /* "READ\n": records that end in 0x03, then closes */
+    DEVICE_SENDS_FIRST,   /* as DEVICE_FOREIGN, without being asked */
+    DEVICE_SCRIPTED,      /* what devices.script says */
 };
 
 /* What a server that is not ours says to a line, which it does not look at. Device 0 sends it all

@@ -238,3 +238,16 @@ TEST(a_login_that_is_not_answered_has_a_time_limit, NULL, devices_close)
     assert_results(1, "errors.login-timeout=1");
     assert_true(results_number("connect_cpu_s") > 0);
 }
+
+/* Of two ranges: two processes, as far as one can tell. */
+TEST(a_process_that_does_not_say_what_it_sent_is_named, NULL, devices_close)
+{
+    char list[64], audit[96];
+    devices_open(1, 1, DEVICE_TELLS_NOTHING);
+    snprintf(list, sizeof list, "--servers=127.0.0.1:%u+1,127.0.0.1:%u+1", devices.ports[0],
+             devices.ports[1]);
+    results_take(collector_main, list, "--frames=5", (char *)NULL);
+    snprintf(audit, sizeof audit, "fail: the servers do not say what they sent: 127.0.0.1:%u *",
+             devices.ports[1]);
+    assert_results(1, "connected=2, frames=10, processes=1, audit=%s", audit);
+}
