@@ -217,7 +217,7 @@ $(BUILD)/%.o: %.cc
 stamp = $(shell mkdir -p $(BUILD) && { echo '$(2)' | cmp -s - $(BUILD)/$(1) || echo '$(2)' >$(BUILD)/$(1); })
 
 # Every row names the commit.
-NAMED := $(BUILD)/client/collector/row.o $(BUILD)/client/monitor/row.o $(BUILD)/scenarios/sweep/record.o
+NAMED := $(BUILD)/client/collector/row.o $(BUILD)/client/monitor/row.o $(BUILD)/scenarios/sweep/record.o $(BUILD)/mock_servers/hosted_linux.o
 $(NAMED): ALL_CFLAGS += -DFANIN_COMMIT='"$(VERSION)"'
 $(NAMED): $(BUILD)/commit
 $(call stamp,commit,$(VERSION))

@@ -47,6 +47,10 @@ const char *net_family_name(const struct net_address *address); /* "ipv4" or "ip
 /* net_address_text: "127.0.0.1:20000" or "[::1]:20000". Returns text. */
 const char *net_address_text(const struct net_address *address, char text[NET_TEXT_BYTES]);
 
+/* net_own_each: calls `each` for every IPv4 address that this computer has, with the name of its
+ * interface ("" where the system does not say). */
+int net_own_each(void (*each)(void *context, uint32_t host, const char *interface), void *context);
+
 int net_local(intptr_t handle, struct net_address *address); /* the socket's own end */
 int net_peer(intptr_t handle, struct net_address *address);  /* the other one */
 

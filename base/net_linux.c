@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -152,6 +153,23 @@ int net_accept(intptr_t listener, const struct net_tuning *tuning, intptr_t *han
     if (accepted < 0)
         return -errno;
     *handle = accepted;
+    return 0;
+}
+
+/* ---- addresses of this computer ---- */
+
+int net_own_each(void (*each)(void *context, uint32_t host, const char *interface), void *context)
+{
+    struct ifaddrs *all;
+    if (getifaddrs(&all) != 0)
+        return -errno;
+    for (const struct ifaddrs *own = all; own != NULL; own = own->ifa_next)
+        if (own->ifa_addr != NULL && own->ifa_addr->sa_family == AF_INET) {
+            struct sockaddr_in address;
+            memcpy(&address, own->ifa_addr, sizeof address);
+            each(context, ntohl(address.sin_addr.s_addr), own->ifa_name);
+        }
+    freeifaddrs(all);
     return 0;
 }
 

@@ -28,6 +28,25 @@ static int option_set(intptr_t handle, int level, int name, int value)
     return setsockopt((SOCKET)handle, level, name, (const char *)&value, sizeof value);
 }
 
+/* ---- addresses of this computer ---- */
+
+/* The resolver knows those of its own name; the loopback's is not among them. */
+int net_own_each(void (*each)(void *context, uint32_t host, const char *interface), void *context)
+{
+    char name[256], why[256];
+    struct net_address *own;
+    if (gethostname(name, sizeof name) != 0)
+        return winapi_error();
+    const unsigned count = net_resolve(name, &own, why, sizeof why);
+    each(context, INADDR_LOOPBACK, "");
+    for (unsigned i = 0; i < count; i++)
+        if (net_family(&own[i]) == AF_INET)
+            each(context, net_address_host(&own[i]), "");
+    if (count > 0)
+        free(own);
+    return 0;
+}
+
 /* ---- connecting ---- */
 
 /* Takes a new socket over, or closes it. */

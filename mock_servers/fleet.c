@@ -135,6 +135,11 @@ int fleet_port(const struct fleet *fleet)
     return net_address_port(&address);
 }
 
+uint64_t fleet_identity(const struct fleet *fleet)
+{
+    return fleet->connections.identity;
+}
+
 const struct protocol_stats *fleet_total(const struct fleet *fleet)
 {
     return &fleet->connections.runs.total;

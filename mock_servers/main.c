@@ -1,5 +1,4 @@
 /* fanin-servers: the devices, in one process. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "base/options.h"
 #include "base/os.h"
 #include "mock_servers/fleet.h"
+#include "mock_servers/hosted.h"
 #include "mock_servers/startup.h"
 
 enum {
@@ -26,11 +26,7 @@ enum {
 static int option_address(const struct option_spec *spec, const char *text, void *field, char *why,
                           size_t why_bytes)
 {
-    struct in_addr address;
-    if (inet_pton(AF_INET, text, &address) != 1)
-        return why_write(why, why_bytes, "takes an IPv4 address such as 127.0.0.1");
-    *(uint32_t *)field = ntohl(address.s_addr);
-    return 0;
+    return network_parse(text, field, why, why_bytes);
 }
 
 /* Refuses what a LOGIN line cannot carry: no client could log in with it. */
@@ -61,8 +57,10 @@ static const struct option_spec options[] = {
     {.name = "Devices", .help = NULL},
     {"count", "N", "1", "how many servers, one port each", options_count, AT(count), 1, SERVERS_MAX,
      NULL},
-    {"listen", "ADDR", "127.0.0.1", "address of the first server", option_address, AT(host), 0, 0,
-     NULL},
+    {"listen", "ADDR", "127.0.0.1",
+     "address of the first server; or a network in which this\n"
+     "computer has one address, such as net:10.1.0.0/16",
+     option_address, AT(listen), 0, 0, NULL},
     {"port", "BASE", "20000",
      "port of the first server; the others follow\n"
      "(0: a free one, with --count 1; the ready file says which)",
@@ -93,6 +91,11 @@ static const struct option_spec options[] = {
      "written when all servers listen: pid, first port, count;\n"
      "removed at the end",
      options_string, AT(ready_file), 0, 0, NULL},
+    {"hosted", NULL, NULL,
+     "a launcher (ssh, srun) has started it: one line READY or\n"
+     "FAILED on standard output, then PULSE each second; ends when\n"
+     "standard input ends or is silent for 10 s",
+     options_flag, AT(hosted), 0, 0, NULL},
     {"fault", "KIND:SHARE[:ARG]", NULL,
      "injects a fault into SHARE of the servers (a number, or a\n"
      "percentage such as 2%), evenly spread; repeatable, or\n"
@@ -160,6 +163,9 @@ static int config_check(const struct fleet_config *config)
                        "--fault %s needs a listener for each server; remove --listeners shared",
                        kind->name);
     }
+    if (config->hosted && config->ports_per_address < config->count)
+        return say(EXIT_WRONG_USE,
+                   "--hosted: all servers are on one address; remove --ports-per-address");
     if (config->host + (config->count - 1) / config->ports_per_address > UINT32_MAX)
         return say(EXIT_WRONG_USE,
                    "--listen: the last server's address would be above 255.255.255.255");
@@ -216,9 +222,16 @@ static int serve(struct fleet *fleet, const struct fleet_config *config)
             return say(EXIT_MACHINE_CANNOT, "--ready-file: cannot write %s: %s", config->ready_file,
                        strerror(-result));
     }
-    fleet_run(fleet);
+    const char *end = NULL;
+    const int hosted = config->hosted ? hosted_run(fleet, config, &end) : 0;
+    if (!config->hosted)
+        fleet_run(fleet);
     if (config->ready_file != NULL)
         unlink(config->ready_file);
+    if (hosted < 0)
+        return say(EXIT_MACHINE_CANNOT, "--hosted: no thread for it: %s", strerror(-hosted));
+    if (end != NULL)
+        say(EXIT_DONE, "%s", end);
     return summary_print(fleet_total(fleet));
 }
 
@@ -238,15 +251,38 @@ static int run(const struct fleet_config *config)
     return code;
 }
 
-int main(int argc, char **argv)
+static int serve_as_asked(int argc, char **argv)
 {
     struct fleet_config config = {0};
-    os_writes_fail();
+    char why[WHY_BYTES + WHY_BYTES];
     int parsed = config_parse(argc, argv, &config);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
+    if (network_find(&config.listen, &config.host, why, sizeof why) < 0)
+        return say(EXIT_MACHINE_CANNOT, "%s", why);
     if (config.ports_per_address == 0)
         config.ports_per_address = config.count; /* all on one address */
     int code = config_check(&config);
     return code == EXIT_DONE ? run(&config) : code;
+}
+
+/* Before the options are read: a launcher is told of those that are wrong, too. */
+static bool hosted_asked(char **argv)
+{
+    for (; *argv != NULL; argv++)
+        if (strcmp(*argv, "--hosted") == 0 || strcmp(*argv, "--hosted=yes") == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    os_writes_fail();
+    if (!hosted_asked(argv))
+        return serve_as_asked(argc, argv);
+    const int begun = hosted_begin();
+    const int code = begun < 0 ? say(EXIT_MACHINE_CANNOT, "--hosted: %s", strerror(-begun))
+                               : serve_as_asked(argc, argv);
+    hosted_end(code);
+    return code;
 }
