@@ -75,9 +75,7 @@ static int ask(struct check *check, const struct cell *cell, bool for_fleet, str
     return error_exit_code(check->error);
 }
 
-/* Nothing may lie in the output folder before the scenario is known to be good, so the answers go
- * to a temporary file. NULL with an error. */
-static char *make_log(struct arena *arena, struct error *error)
+char *check_make_log(struct arena *arena, struct error *error)
 {
     static const char *const names[] = {"TMPDIR", "TEMP"};
     const char *folder = "/tmp", *from = "";
@@ -106,7 +104,8 @@ int check_programs(const struct cells *cells, const struct fleets *fleets,
                    const struct links *links, struct error *error)
 {
     struct arena arena = {0};
-    struct check check = {.arena = &arena, .error = error, .log_path = make_log(&arena, error)};
+    struct check check = {
+        .arena = &arena, .error = error, .log_path = check_make_log(&arena, error)};
     int result = EXIT_DONE;
     if (check.log_path == NULL) {
         arena_free(&arena);

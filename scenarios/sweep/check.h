@@ -11,6 +11,10 @@
 int check_programs(const struct cells *cells, const struct fleets *fleets,
                    const struct links *links, struct error *error);
 
+/* check_make_log: makes a new temporary file: nothing may lie in the output folder before the
+ * scenario is known to be good. Its path, or NULL with an error. */
+char *check_make_log(struct arena *arena, struct error *error);
+
 /* links_check: measures every link that is LINK_UNKNOWN yet with fanin-lan --check, and says on
  * `progress` what is not as asked for; `later_s` is what follows. fanin-lan's table goes to
  * `directory`/log. Blocks for about 8 s a link.

@@ -7,6 +7,7 @@
 #include "base/row.h"
 #include "scenarios/sweep/check.h"
 #include "scenarios/sweep/command.h"
+#include "scenarios/sweep/hosts_check.h"
 #include "scenarios/sweep/spin.h"
 #include "scenarios/sweep/sweep.h"
 
@@ -38,7 +39,9 @@ static const struct option_spec table[] = {
      options_flag, AT(dry_run)},
     {"check", NULL, NULL,
      "run nothing; report what makes results noisy on this machine and how to change it; with "
-     "scenarios, also whether their ports and limits suffice",
+     "scenarios, also whether their ports and limits suffice. With --hosts='NAME NAME' (and "
+     "--launcher, --network, --servers) or a scenario that has hosts: a line for each host, ok or "
+     "what is wrong there and what to do",
      options_flag, AT(check)},
     {"json", "FILE", NULL, "with --check: write its findings to FILE; -: to standard output",
      options_string, AT(json)},
@@ -119,6 +122,7 @@ static const struct option_set set = {
         "\n"
         "Examples:\n"
         "  fanin-sweep --check scenarios/table1.conf\n"
+        "  fanin-sweep --check --hosts='lab1 lab2' --network=10.1.0.0/16\n"
         "  fanin-sweep scenarios/table1.conf --dry-run\n"
         "  fanin-sweep scenarios/table2.conf --link=loopback,lan100,lan1000\n"
         "  fanin-sweep scenarios/table3.conf --repeat=10 --table3.grid.concurrency=2,4,=workers\n"
@@ -239,6 +243,27 @@ static int check_machine(struct sweep *sweep)
     return host_check_count(&check, LEVEL_NOISY) == 0 ? EXIT_DONE : EXIT_MEASURED_FAILURE;
 }
 
+/* Whether a key on the command line says where the servers are. */
+static bool names_hosts(const struct sweep_request *request)
+{
+    for (const char *line = request->overrides_text; *line != '\0';) {
+        if (strncmp(line, "hosts=", 6) == 0 || strncmp(line, "launcher=", 9) == 0)
+            return true;
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return false;
+}
+
+static int check_hosts(struct sweep *sweep)
+{
+    if (sweep->request->json != NULL) {
+        error_set(&sweep->error, NULL, "--json writes the check of this machine, not of hosts");
+        return EXIT_WRONG_USE;
+    }
+    return hosts_check(sweep->arena, &sweep->fleets, stdout, &sweep->error);
+}
+
 static int run(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
@@ -248,13 +273,14 @@ static int run(struct sweep *sweep)
         error_set(&sweep->error, NULL, "--json goes with --check; rows go to --out=DIR");
         return EXIT_WRONG_USE;
     }
-    if (!request->check || request->scenario_count != 0 || request->resume != NULL) {
+    if (!request->check || request->scenario_count != 0 || request->resume != NULL ||
+        names_hosts(request)) {
         int result = sweep_prepare(sweep);
         if (result != EXIT_DONE)
             return result;
     }
     if (request->check)
-        return check_machine(sweep);
+        return hosts_check_needed(&sweep->fleets) ? check_hosts(sweep) : check_machine(sweep);
     return request->dry_run ? show_plan(sweep) : sweep_run(sweep);
 }
 

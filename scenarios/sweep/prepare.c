@@ -29,17 +29,28 @@ static int read_scenarios(struct sweep *sweep, struct record *record)
     return 0;
 }
 
+/* For --check with keys and no scenario: servers on hosts, with those keys. */
+static int take_hosts(struct sweep *sweep)
+{
+    static const char text[] = "launcher = ssh\nservers = 200\n";
+    struct record *record = &sweep->record;
+    record->scenarios = arena_take(sweep->arena, sizeof(struct scenario *));
+    record->scenarios[0] = scenario_parse(sweep->arena, "command line", text, &sweep->error);
+    record->scenario_count = record->scenarios[0] != NULL;
+    return record->scenarios[0] != NULL ? 0 : -1;
+}
+
 static int take_request(struct sweep *sweep)
 {
     const struct sweep_request *request = sweep->request;
-    if (request->scenario_count == 0)
+    if (request->scenario_count == 0 && !request->check)
         return error_set(&sweep->error, NULL,
                          "no scenario given; try scenarios/smoke.conf (--help lists more)");
     sweep->record.overrides = request->overrides_text;
     sweep->record.only = request->only == NULL ? "" : request->only;
     sweep->record.started_utc = record_time(sweep->arena, false);
     sweep->record.budget.minutes = request->budget_min;
-    return read_scenarios(sweep, &sweep->record);
+    return request->scenario_count == 0 ? take_hosts(sweep) : read_scenarios(sweep, &sweep->record);
 }
 
 /* ---- resuming ---- */
