@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 
 import order
 from places import is_on_hosts, link_of
+from row_check import OTHER_HOSTS
 from rows import Results, Row, clock_limited, grouped, is_result, numbers
 from section import (Figure, Section, data_block, data_line, measured, median_of, numbered,
                      range_text, shorten)
@@ -12,8 +13,8 @@ from stats import Spread, median, spread
 from tables import NONE, Column, Table, exact, in_blocks, number, percent, ratio, span
 
 TITLE = "Hosts. The computers of the fleet"
-LEAD = ("Host as a factor: in each run, the time until the last byte of a host's servers had "
-        "come, divided by the median host's. Equal hosts lie on 1.")
+LEAD = ("Host as a factor: in each run, the time from the first frame byte to the last one of a "
+        "host's servers, divided by the median host's. Equal hosts lie on 1.")
 MICRO_TO_MS = 1e-3
 EACH_MAX = 16       # hosts with a line of their own; more than that share it where they are alike
 NAMED_MAX = 7       # hosts with a colour, the furthest from the median ones
@@ -154,11 +155,11 @@ def start_line(place: Place, rows: Sequence[Row]) -> List[str]:
 def start_table(places: Dict[Place, List[Row]]) -> Table:
     return Table("Hosts: start and clocks", START_COLUMNS,
                  [start_line(place, rows) for place, rows in places.items()],
-                 ["Start spread: from the first to the last host's first stream, each by its own "
-                  "clock, corrected by its offset.",
+                 ["Start spread: from the first server's begin to the last one's, by the clocks of "
+                  "their hosts, corrected by their offsets.",
                   "Clocks: the largest offset from the client's clock, which is taken off, and the "
                   "largest error of it, which is not; limited: runs in which that is over 10 % of "
-                  "the latencies' p50."])
+                  "the latencies' p50, or not known."])
 
 
 # ---- host as a factor ----
@@ -185,9 +186,17 @@ def names_by_address(results: Results) -> Dict[str, str]:
 
 
 def times_of(row: Row) -> Dict[str, float]:
-    """Each host's time; {} with fewer than two hosts, of which none is slower than the others."""
+    """Each host's time, of very many the slowest ones' and that of OTHER_HOSTS; {} with fewer than
+    two hosts, of which none is slower than the others."""
     times = {address: time for address, time in (row.get("host_us") or {}).items() if time}
     return times if len(times) > 1 else {}
+
+
+def middle_of(row: Row, times: Dict[str, float]) -> float:
+    """The median host's time; where the row does not have it, the closest one above it."""
+    known = sorted(times.values(), reverse=True)
+    hosts = max(row.get("processes") or 0, len(known)) if OTHER_HOSTS in times else len(known)
+    return median([known[min(place, len(known) - 1)] for place in ((hosts - 1) // 2, hosts // 2)])
 
 
 def factors(rows: Sequence[Row], named: Dict[str, str]) -> List[Factor]:
@@ -196,8 +205,10 @@ def factors(rows: Sequence[Row], named: Dict[str, str]) -> List[Factor]:
     slowest: Dict[str, int] = {}
     for row in sorted(rows, key=lambda row: row["order"]):
         times = times_of(row)
-        middle = median(list(times.values())) if times else None
+        middle = middle_of(row, times) if times else None
         for address, time in times.items():
+            if address == OTHER_HOSTS:
+                continue
             runs.setdefault(address, []).append(
                 order.Run(row["order"], named.get(address, address), order.name_of(row),
                           time / middle))
@@ -231,7 +242,7 @@ def factor_table(places: Dict[Place, List[Factor]]) -> Table:
                       for place, found in places.items())
     hidden = sum(len(found) - len(shown(found)) for found in places.values())
     return Table("Hosts: time of each, the slowest first", FACTOR_COLUMNS, lines, [
-        "Time: from the run's begin until the last byte of the host's servers had come. Drift: "
+        "Time: from the run's first frame byte to the last one of the host's servers. Drift: "
         "median of the second half of the runs / median of the first."] + [
         "%d hosts between the slowest and the fastest are not listed." % hidden] * bool(hidden))
 

@@ -228,7 +228,8 @@ def uncounted(results: Results, side: str) -> List[str]:
     limited = len(clock_limited(results.rows))
     counts = ((lost, "rows are not results (failed, skipped, or the audit did not pass)"),
               (torn, "lines of %s were left out" % ROWS_FILE),
-              (limited, "rows are clock-limited: the clocks' error is over 10 % of p50"))
+              (limited, "rows are clock-limited: the clocks' error is over 10 % of p50, or not "
+                        "known"))
     counts += tuple((len(rows), "rows have no latencies: " + reason)
                     for reason, rows in without_latency(results.rows).items())
     return ["%s: %d %s" % (side, count, what) for count, what in counts if count]

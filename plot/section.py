@@ -137,7 +137,7 @@ def clock_notes(rows: Sequence[Row]) -> List[str]:
                     "of client and servers may differ after their measured difference was taken "
                     "off.")
     if limited:
-        said.append("* Clock-limited: in %d of %d runs that is over 10 %% of p50." % (
+        said.append("* Clock-limited: in %d of %d runs that is over 10 %% of p50, or not known." % (
             len(limited), len(rows)))
     return said + ["No latencies of %d of %d runs: %s." % (len(members), len(rows), reason)
                    for reason, members in without_latency(rows).items()]

@@ -87,6 +87,19 @@ class Factor(unittest.TestCase):
         self.assertIn("Lost in run 9 (table3 workers=6 concurrency=4): host lab2 lost: no sign of "
                       "life for 5 s.", said(section))
 
+    def test_of_very_many_hosts_the_row_has_the_slowest_and_the_rest(self):
+        times = {hosts_fixtures.address_of(host): 200 - host for host in range(47)}
+        times["others"] = 100
+        def middle(processes):
+            return hosts.middle_of({"processes": processes}, times)
+        self.assertEqual(middle(50), 175.5)   # of 50 hosts the 25th and 26th are known
+        self.assertEqual(middle(1000), 100)   # at least as slow as the median
+        section = built([hosts_fixtures.on_hosts(hosts=1000, host_us=times, repeat=n, order=n)
+                         for n in (1, 2, 3)])
+        table = table_of(section, "Hosts: time of each")
+        self.assertEqual(table.rows[1][1], "2.00x")
+        self.assertNotIn("others", [line[0] for line in table.rows])
+
     def test_without_times_or_with_one_host_there_is_no_factor(self):
         for times in (None, {}, {"10.1.0.1": 5}):
             section = built([hosts_fixtures.on_hosts(hosts=1, host_us=times)])
@@ -201,7 +214,8 @@ class Clocks(unittest.TestCase):
     def test_of_the_specification(self):
         text = said(spec.build(results(self.limited(hosts_fixtures.live()))))
         self.assertRegex(text, r"the clocks' error, ms +0.0150 +0.0150..0.0900")
-        self.assertIn("* Clock-limited: in 1 of 3 runs that is over 10 % of p50.", text)
+        self.assertIn("* Clock-limited: in 1 of 3 runs that is over 10 % of p50, or not known.",
+                      text)
         self.assertIn("Clocks: no latency is more precise", text)
 
     def test_of_peers(self):
@@ -225,8 +239,8 @@ class Clocks(unittest.TestCase):
 
     def test_of_a_comparison(self):
         found = results(self.limited(hosts_fixtures.live()))
-        self.assertIn("A: 1 rows are clock-limited: the clocks' error is over 10 % of p50",
-                      matching.uncounted(found, "A"))
+        self.assertIn("A: 1 rows are clock-limited: the clocks' error is over 10 % of p50, or not "
+                      "known", matching.uncounted(found, "A"))
 
     def test_on_the_page_the_sign_is_one_character(self):
         self.assertEqual(page.words("+-0.09 *"), "±0.09 *")
@@ -239,7 +253,7 @@ class Contradictions(unittest.TestCase):
     def test_a_sound_row(self):
         self.assertIsNone(self.wrong())
         self.assertIsNone(self.wrong(status="failed", host_lost="lab2"))
-        self.assertIsNone(self.wrong(hosts=None, launcher="", host_us=None, processes=None))
+        self.assertIsNone(self.wrong(hosts=None, launcher="", host_us={}, processes=None))
 
     def test_a_host_is_lost_in_failed_rows_only(self):
         for status in ("ok", "skipped"):
@@ -256,10 +270,10 @@ class Contradictions(unittest.TestCase):
     def test_times_of_hosts(self):
         self.assertIn("`host_us` of 10.1.0.1 is -5", self.wrong(host_us={"10.1.0.1": -5}))
         self.assertIn("`host_us` has 4 hosts, and `processes` is 3", self.wrong(processes=3))
+        self.assertIsNone(self.wrong(host_us={"10.1.0.1": 5, "others": 4}, processes=1))
 
     def test_clocks(self):
-        self.assertIn("`clock_limited` is true, and `clock_error_us_max` is null", self.wrong(
-            clock_limited=True, clock_error_us_max=None))
+        self.assertIsNone(self.wrong(clock_limited=True, clock_error_us_max=None))
         late = {"latency_us_" + name: 100.0 for name in ("min", "p50", "p90", "p99", "p999", "max")}
         self.assertIn("`clock_limited` is false", self.wrong(clock_error_us_max=11.0, **late))
         self.assertIsNone(self.wrong(clock_error_us_max=10.0, **late))
