@@ -56,23 +56,28 @@ uint64_t fleet_servers_each(const struct fleet *fleet)
 
 /* ---- starting ---- */
 
-/* "lab2: Permission denied (publickey). (exit code 255); lab3: ..." */
+/* "lab2: Permission denied (publickey). (exit code 255); lab3: ..."; what a launcher of all of them
+ * says stands once. */
 static const char *failures(struct arena *arena, const struct fleet *fleet, unsigned *count,
                             int *exit_code)
 {
-    const char *text = "";
+    const char *text = "", *before = "";
     *count = 0;
     for (unsigned i = 0; i < hosts_count(fleet->hosts); i++) {
         const struct host host = hosts_get(fleet->hosts, i);
         if (host.failure == NULL && host.ready)
             continue;
-        const char *name = *host.name == '\0' ? arena_text(arena, "host %u", i + 1) : host.name;
+        ++*count;
         const char *words = host.failure == NULL ? "not ready yet" : host.failure;
+        const char *label = *host.name == '\0' ? "" : arena_text(arena, "%s: ", host.name);
         if (host.exit_code != EXIT_UNKNOWN)
             *exit_code = host.exit_code;
-        if (strlen(text) < NAMES_BYTES_MAX)
-            text = arena_join(arena, text, "; ", arena_text(arena, "%s: %s", name, words));
-        ++*count;
+        if (strcmp(words, before) == 0)
+            words = "the same";
+        else
+            before = words;
+        if (strlen(text) < NAMES_BYTES_MAX && (*label != '\0' || words == before))
+            text = arena_join(arena, text, "; ", arena_text(arena, "%s%s", label, words));
     }
     return text;
 }

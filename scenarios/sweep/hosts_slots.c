@@ -5,9 +5,12 @@
 #include "scenarios/sweep/hosts_parts.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
-#define SILENCE_NS    ((uint64_t)HOSTS_SILENCE_S * OS_NS_PER_S)
+#define SILENCE_NS ((uint64_t)HOSTS_SILENCE_S * OS_NS_PER_S)
+/* After which a launcher that goes on with the other hosts is believed that it lost this one. */
+#define SUSPECT_NS    ((uint64_t)2 * OS_NS_PER_S)
 #define LOOK_AGAIN_NS ((uint64_t)2 * OS_NS_PER_MS)
 
 /* ---- slots; under the lock ---- */
@@ -61,9 +64,12 @@ static void seat(struct slot *slot, const struct host *ready)
 
 static bool is_known(const struct hosts *hosts, const struct host *ready)
 {
-    for (unsigned i = 0; i < hosts->slot_count; i++)
-        if (hosts->slots[i].host.ready && strcmp(hosts->slots[i].host.process, ready->process) == 0)
+    for (unsigned i = 0; i < hosts->slot_count; i++) {
+        const struct host *known = &hosts->slots[i].host;
+        if (known->ready && strcmp(known->process, ready->process) == 0 &&
+            strcmp(known->said, ready->said) == 0)
             return true;
+    }
     return false;
 }
 
@@ -154,6 +160,16 @@ void hosts_take_bytes(struct hosts *hosts, struct child *child, const char *byte
 
 /* ---- a child that ended; under the lock ---- */
 
+/* "lab1" is not in "lab10: Killed". */
+static bool names_host(const char *line, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = line; (at = strstr(at, name)) != NULL; at += length)
+        if ((at == line || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[length]))
+            return true;
+    return false;
+}
+
 /* The last line on standard error that names the host, else the last one at all, else on standard
  * output: "srun: error: lab2: task 1: Killed". */
 static const char *last_words(struct hosts *hosts, const struct child *child, const char *name,
@@ -171,7 +187,7 @@ static const char *last_words(struct hosts *hosts, const struct child *child, co
         if (line[strspn(line, " \t")] == '\0')
             continue;
         last = line;
-        if (*name != '\0' && strstr(line, name) != NULL)
+        if (*name != '\0' && names_host(line, name))
             named = line;
     }
     if (named != NULL || must_name)
@@ -197,11 +213,13 @@ void hosts_find_silent(struct hosts *hosts, uint64_t now_ns)
 {
     for (unsigned i = 0; i < hosts->slot_count; i++) {
         struct slot *slot = &hosts->slots[i];
-        if (!slot->host.ready || slot->host.failure != NULL ||
-            now_ns - slot->life_ns < SILENCE_NS || now_ns < slot->life_ns)
+        const uint64_t silent_ns = now_ns > slot->life_ns ? now_ns - slot->life_ns : 0;
+        if (!slot->host.ready || slot->host.failure != NULL || silent_ns < SUSPECT_NS)
             continue;
         const struct child *child = &hosts->children[hosts->each ? i : 0];
         const char *words = hosts->each ? NULL : last_words(hosts, child, slot->host.said, true);
+        if (words == NULL && silent_ns < SILENCE_NS)
+            continue;
         fail(hosts, slot,
              words != NULL
                  ? words

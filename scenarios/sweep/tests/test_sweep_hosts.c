@@ -39,9 +39,12 @@ static const char hosted_script[] =
     "    echo \"READY $name 127.0.0.1 $port $count $facts\"\n"
     "  fi\n"
     "done\n"
+    "[ \"$mode\" = loses ] && printf 'all: lab2: Killed\\nall: lab20: warning\\n' >&2\n"
     "while read -r line; do\n"
     "  [ \"$mode\" = mute ] && continue\n"
-    "  for name in $names; do echo \"PULSE $name\"; done\n"
+    "  for name in $names; do\n"
+    "    [ \"$mode\" = loses ] && [ $name = lab2 ] || echo \"PULSE $name\"\n"
+    "  done\n"
     "done\n";
 
 static int set_up_hosts(void **state)
@@ -56,7 +59,8 @@ static int set_up_hosts(void **state)
     write_file(fixture, "commit", text);
     write_file(fixture, "servers", hosted_script);
     write_file(fixture, "launchers.conf",
-               "# for tests\neach = \"env HOST={host}\"\nall = \"env HOSTS={hosts} COUNT={n}\"\n");
+               "# for tests\neach = \"env HOST={host}\"\nall = \"env HOSTS={hosts} COUNT={n}\"\n"
+               "count = \"env COUNT={n}\"\n");
     return result;
 }
 
@@ -173,7 +177,11 @@ HOSTS_TEST(a_host_that_does_not_get_ready_is_named)
     set_mode(fixture, "lab2", "denied");
     run_scenario(fixture, HOSTED, NULL, EXIT_MACHINE_CANNOT);
     assert_said(fixture, "2 of 3 hosts are not ready: lab1: Permission denied (publickey). "
-                         "(exit code 255); lab2: Permission");
+                         "(exit code 255); lab2: the same\n");
+    run_scenario(fixture, "mode = ok\nlauncher = count\nhosts = 3\nnetwork = 127.0.0.0/8\n", NULL,
+                 EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "3 of 3 hosts are not ready: Permission denied (publickey). (exit code "
+                         "255)\n");
 }
 
 HOSTS_TEST(a_launcher_that_is_not_there_is_named)
@@ -234,6 +242,17 @@ HOSTS_TEST(a_silent_host_is_lost)
                  NULL, EXIT_MACHINE_CANNOT);
     assert_text(fixture, rows_of(fixture).lines[0], "reason",
                 "host lab3 lost: no sign of life for 5 s");
+    assert_nothing_left(fixture);
+}
+
+HOSTS_TEST(a_launcher_of_all_says_how_it_lost_one)
+{
+    set_mode(fixture, "lab1", "loses");
+    run_scenario(fixture,
+                 "mode = hang\nlauncher = all\nhosts = \"lab1 lab2 lab3\"\n"
+                 "network = 127.0.0.0/8\n",
+                 NULL, EXIT_MACHINE_CANNOT);
+    assert_text(fixture, rows_of(fixture).lines[0], "reason", "host lab2 lost: all: lab2: Killed");
     assert_nothing_left(fixture);
 }
 
