@@ -76,6 +76,7 @@ static const struct {
     {"Host key verification", "login", "accept its key once: ssh %s"},
     {"Could not resolve", "login", "no such name: correct --hosts"},
     {"not resolve", "login", "no such name: correct --hosts"},
+    {"job allocation", "job", "run it in a job of Slurm: salloc or sbatch, with a node more (-N5)"},
     {"not found", "version", "build the same commit on %s, at the same path"},
     {"No such file", "version", "build the same commit on %s, at the same path"},
     {"unknown option", "version", "build the same commit on %s, at the same path"},

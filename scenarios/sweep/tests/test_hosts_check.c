@@ -64,6 +64,8 @@ TEST(what_a_host_or_its_launcher_says_comes_with_what_to_do)
         {"ssh: connect to host lab2 port 22: Connection refused", "login", "daemon run on lab2"},
         {"bash: build/gcc/fanin-servers: No such file or directory", "version",
          "build the same commit on lab2, at the same path"},
+        {"srun: fatal: --relative option invalid for job allocation request", "job",
+         "salloc or sbatch"},
         {"sh: 1: fanin-servers: not found", "version", "build the same commit on lab2"},
         {"--listen net:10.1.0.0/16: no address in it; it has 192.168.1.4", "address",
          "name the network of lab2 with --network"},
