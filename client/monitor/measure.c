@@ -76,6 +76,8 @@ void measure_end(struct monitor *monitor)
     row->events_sent = monitor->events_sent;
     if (monitor->connected > 0)
         row->accept_ms = (double)(monitor->last_ready_ns - monitor->first_ns) / OS_NS_PER_MS;
+    if (monitor->all_pictured)
+        row->pictures_ms = (double)(monitor->last_picture_ns - monitor->first_ns) / OS_NS_PER_MS;
     if (usage.rss_peak_bytes > 0)
         row->peak_rss_kb = usage.rss_peak_bytes / 1024;
     row->paused_ms = (double)(os_paused_ns()) / OS_NS_PER_MS;

@@ -214,9 +214,17 @@ void monitor_look(struct monitor *monitor)
 
 struct standing {
     unsigned ready, connected, begun; /* begun: in their handshakes */
+    unsigned unseen;                  /* visible, and without a first picture yet */
     bool is_hopeless;                 /* none of those that are missing is tried again */
     bool is_over;                     /* interrupted, all windows closed, no window system */
 };
+
+/* Under the lock. */
+static bool is_awaited(const struct monitor *monitor, const struct screen *screen)
+{
+    return atomic_load(&screen->ready) && !atomic_load(&screen->pictured) && screen->place >= 0 &&
+           !atomic_load(&monitor->places[screen->place].hidden);
+}
 
 static struct standing look(struct monitor *monitor)
 {
@@ -227,8 +235,11 @@ static struct standing look(struct monitor *monitor)
     standing.ready = monitor->ready_count;
     standing.connected = monitor->connected;
     for (struct list_node *node = monitor->screens.after; node != &monitor->screens;
-         node = node->after)
-        standing.begun += !atomic_load(&LIST_MEMBER(node, struct screen, node)->ready);
+         node = node->after) {
+        const struct screen *screen = LIST_MEMBER(node, struct screen, node);
+        standing.begun += !atomic_load(&screen->ready);
+        standing.unseen += is_awaited(monitor, screen);
+    }
     standing.is_hopeless = monitor->targets.count > 0;
     for (unsigned i = 0; i < monitor->targets.count; i++)
         standing.is_hopeless &= monitor->target[i].given_up || monitor->places[i].used;
@@ -280,6 +291,23 @@ static bool gather(struct monitor *monitor)
         }
         os_park(&monitor->main, (uint64_t)LOOK_MS * OS_NS_PER_MS);
     }
+}
+
+/* The watch is of pictures that change: the first ones are behind it, however many come at once. A
+ * screen that sends none is not waited for longer than a handshake. */
+static void await_pictures(struct monitor *monitor)
+{
+    const struct monitor_options *options = monitor->options;
+    const uint64_t began_ms = os_active_ns() / OS_NS_PER_MS;
+    struct standing now = look(monitor);
+    while (options->for_ms > 0 && !now.is_over && now.unseen > 0 &&
+           atomic_load(&monitor->now_ms) - began_ms < options->handshake_timeout_ms) {
+        os_park(&monitor->main, (uint64_t)LOOK_MS * OS_NS_PER_MS);
+        now = look(monitor);
+    }
+    pthread_mutex_lock(&monitor->lock);
+    monitor->all_pictured = now.unseen == 0 && monitor->last_picture_ns > 0;
+    pthread_mutex_unlock(&monitor->lock);
 }
 
 static void watch(struct monitor *monitor)
@@ -387,8 +415,10 @@ static void execute(struct monitor *monitor)
     if (!open_journal(monitor) || !start_threads(monitor) || !listening_open(monitor))
         return;
     asking_open(monitor);
-    if (gather(monitor))
+    if (gather(monitor)) {
+        await_pictures(monitor);
         watch(monitor);
+    }
     audit_run(monitor);
 }
 

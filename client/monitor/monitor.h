@@ -88,12 +88,13 @@ struct screen {
     uint64_t began_ns, tick_ms;  /* when it came, by the monotonic clock and the monitor's */
     _Atomic uint64_t heard_ms;   /* by the monitor's clock */
     atomic_bool ready;           /* handshake over */
+    atomic_bool pictured;        /* has had its first picture */
     bool probed;                 /* main's: was asked whether it is still there */
 
     /* The receiving thread's. */
     struct rfb_picture picture;
     bool ours;                             /* fanin-screens: answers an audit */
-    bool is_current;                       /* has had its first picture */
+    bool is_current;                       /* has had its first stamp */
     uint64_t received_bytes, update_bytes; /* in all; when the last update was whole */
     _Atomic uint64_t shown_updates, shown_rectangles, shown_pixels, shown_bytes;
 
@@ -173,7 +174,8 @@ struct monitor {
     struct place *places;
     struct credit credit;
     struct counts ended; /* of screens that have gone */
-    uint64_t first_ns, last_ready_ns, events_sent;
+    uint64_t first_ns, last_ready_ns, last_picture_ns, events_sent;
+    bool all_pictured; /* before the watch began */
     unsigned connected, returned, lost, closed_by_hand;
     int accept_error;
     char glass_lost[128];

@@ -81,6 +81,8 @@ static const struct row_line lines[] = {
     {"run", "{viewer}, view {view}"},
     {"screens", "{screens_connected} of {screens} in {accept_ms}{screens_lost}, [screens_returned] "
                 "came again"},
+    {"screens", "{screens_connected} of {screens} in {accept_ms}, their pictures in {pictures_ms}"
+                "{screens_lost}"},
     {"screens", "{screens_connected} of {screens} in {accept_ms}{screens_lost}"},
     {"screens", "{screens_connected} of {screens}{screens_lost}"},
     {"watched", "{elapsed_ms}"},

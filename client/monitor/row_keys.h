@@ -50,6 +50,8 @@ ROW_OPTION(count, for_ms, "ms", "", "option: how long the screens were watched")
 ROW_RESULT(count, screens_connected, "", "", "screens that finished their handshake")
 ROW_RESULT(time, accept_ms, "ms", "no screen connected",
            "from the first connection to the end of the last screen's handshake")
+ROW_RESULT(time, pictures_ms, "ms", "a screen had no picture",
+           "from the first connection until every screen's first picture was decoded")
 ROW_RESULT(tally, screens_lost, "", "", "connections that ended before the run did, by cause")
 ROW_RESULT(count, screens_returned, "", "", "screens that connected again after such an end")
 ROW_RESULT(time, elapsed_ms, "ms", "nothing ran", "while the screens were watched")

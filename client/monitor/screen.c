@@ -123,6 +123,17 @@ static void read_stamp(struct screen *screen, const struct damage *dirty)
         delays_add(delays, stamp_us, os_now_ns() / 1000);
 }
 
+static void note_picture(struct screen *screen)
+{
+    struct monitor *monitor = screen->monitor;
+    pthread_mutex_lock(&monitor->lock);
+    atomic_store(&screen->pictured, true);
+    if (atomic_load(&monitor->phase) == PHASE_GATHERING)
+        monitor->last_picture_ns = os_now_ns();
+    pthread_mutex_unlock(&monitor->lock);
+    os_unpark(&monitor->main);
+}
+
 static void updated(void *context, const struct damage *dirty)
 {
     struct screen *screen = context;
@@ -138,6 +149,8 @@ static void updated(void *context, const struct damage *dirty)
         return;
     monitor->glass_kind->put(monitor->glass, (unsigned)screen->place, dirty);
     read_stamp(screen, dirty);
+    if (!atomic_load_explicit(&screen->pictured, memory_order_relaxed))
+        note_picture(screen);
 }
 
 static void text(void *context, const char *said, size_t bytes)

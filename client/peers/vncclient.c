@@ -57,14 +57,15 @@ static void got_update(rfbClient *client)
     struct peer *peer = screen->peer;
     uint64_t stamp_us;
     if (screen->dirty.count > 0) {
-        atomic_fetch_add_explicit(&screen->updates, 1, memory_order_relaxed);
+        if (atomic_fetch_add_explicit(&screen->updates, 1, memory_order_relaxed) == 0)
+            atomic_store(&screen->picture_ns, os_now_ns());
         peer->glass_kind->put(peer->glass, screen->index, &screen->dirty);
     }
     screen->dirty.count = 0;
     if (!stamp_read(&screen->picture, STAMP_TIME, &stamp_us))
         return;
     /* The first one was painted before anybody had asked. */
-    if (screen->delays.last_stamp == 0)
+    if (screen->delays.last_stamp == 0 || !atomic_load(&peer->watching))
         screen->delays.last_stamp = stamp_us;
     delays_add(&screen->delays, stamp_us, os_now_ns() / 1000);
 }

@@ -28,7 +28,7 @@ struct screen {
     struct delays delays;
     uint64_t opened_ns;
     _Atomic bool ready, over, used;
-    _Atomic uint64_t ready_ns, updates, rectangles, pixels;
+    _Atomic uint64_t ready_ns, picture_ns, updates, rectangles, pixels;
     _Atomic uint64_t keys, pointers; /* sent */
     uint64_t seen;                   /* as the screen says */
     enum screen_audit audit;
@@ -47,7 +47,7 @@ struct peer {
     struct targets targets;
     intptr_t listener;
     char password[PASSWORD_BYTES];
-    _Atomic bool auditing, stopping, glass_lost;
+    _Atomic bool watching, auditing, stopping, glass_lost;
     uint64_t first_ns, connected, returned;
 };
 

@@ -127,6 +127,14 @@ static unsigned ready_count(const struct peer *peer)
     return ready;
 }
 
+static unsigned pictured_count(const struct peer *peer)
+{
+    unsigned pictured = 0;
+    for (unsigned i = 0; i < peer->count; i++)
+        pictured += atomic_load(&peer->screens[i].picture_ns) != 0;
+    return pictured;
+}
+
 /* ---- measuring ------------------------------------------------------------------------------- */
 
 struct look {
@@ -178,11 +186,15 @@ static void measure(struct peer *peer, const struct look *from, const struct loo
 static void measure_start(struct peer *peer)
 {
     struct monitor_row *row = peer->row;
-    uint64_t last_ns = peer->first_ns;
+    uint64_t last_ns = peer->first_ns, picture_ns = peer->first_ns;
     for (unsigned i = 0; i < peer->count; i++) {
         const uint64_t ready_ns = atomic_load(&peer->screens[i].ready_ns);
+        const uint64_t seen_ns = atomic_load(&peer->screens[i].picture_ns);
         last_ns = ready_ns > last_ns ? ready_ns : last_ns;
+        picture_ns = seen_ns > picture_ns ? seen_ns : picture_ns;
     }
+    if (pictured_count(peer) == peer->count)
+        row->pictures_ms = (double)(picture_ns - peer->first_ns) / OS_NS_PER_MS;
     peer->connected = ready_count(peer);
     if (peer->connected > 0)
         row->accept_ms = (double)(last_ns - peer->first_ns) / OS_NS_PER_MS;
@@ -266,6 +278,11 @@ static void watch_screens(struct peer *peer)
     const bool limited = options->for_ms > 0;
     while (goes_on(peer) && ready_count(peer) < peer->count && (!limited || os_now_ns() < come_ns))
         tick(peer);
+    const uint64_t shown_ns = os_deadline_ns(options->handshake_timeout_ms * OS_NS_PER_MS);
+    while (goes_on(peer) && limited && ready_count(peer) == peer->count &&
+           pictured_count(peer) < peer->count && os_now_ns() < shown_ns)
+        tick(peer);
+    atomic_store(&peer->watching, true);
     measure_start(peer);
     if (peer->connected < peer->count && limited)
         monitor_row_fail(peer->row, "%llu of %u screens came within %llu ms",

@@ -134,6 +134,16 @@ static void storm(const char *accepts)
     assert_true(row.accept_ms > 0);
 }
 
+/* Where nothing changes the first pictures are all there is, and they are not what is measured. */
+TEST(the_watch_begins_behind_the_first_pictures, NULL, tear_down)
+{
+    start_fleet("--count=60 --size=640x400 --scene-rate=0");
+    run("--screens=60 --for=300");
+    assert_ok(60);
+    assert_true(row.pictures_ms > 0);
+    assert_int_equal(row.updates, 0);
+}
+
 TEST(a_hundred_connect_at_once_to_a_thread, NULL, tear_down)
 {
     storm("thread");
