@@ -166,10 +166,11 @@ static void ask_after(struct program *program, struct server_process *process)
 {
     const struct processes *fleet = &program->fleet;
     const uint64_t bytes = fleet->count > 1 ? process->received_bytes : program->row.bytes;
+    const bool is_part = !process->is_range && fleet->count > fleet->listed;
     process->answered = false;
     if (!process->known && (bytes == 0 || program->options.reconnect))
         return;
-    process->why = ask_in_turns(program, process, bytes_of, bytes, &process->after);
+    process->why = ask_in_turns(program, process, bytes_of, is_part ? 0 : bytes, &process->after);
     process->answered = process->why == NULL;
 }
 
@@ -236,7 +237,16 @@ struct processes_sum processes_sum(const struct processes *fleet)
     return sum;
 }
 
-/* Several that are one process may each have been satisfied before it had counted all. */
+/* Some are one process, or a part of those at their address: what each was asked for may have come
+ * before all was counted. */
+static bool are_mixed(const struct processes *fleet, const struct processes_sum *sum)
+{
+    uint64_t answered = 0;
+    for (uint32_t i = 0; i < fleet->count; i++)
+        answered += fleet->processes[i].answered;
+    return answered > sum->processes || fleet->count > fleet->listed;
+}
+
 static void await_sum(struct program *program, uint64_t bytes)
 {
     struct processes *fleet = &program->fleet;
@@ -244,11 +254,10 @@ static void await_sum(struct program *program, uint64_t bytes)
     for (;;) {
         find_same(fleet, true);
         const struct processes_sum sum = processes_sum(fleet);
-        const bool has_same = sum.processes > 0 && sum.processes < fleet->count;
         if (sum.bytes > counted)
             helped_ns = os_active_ns();
         counted = sum.bytes;
-        if (!has_same || sum.bytes >= bytes ||
+        if (!are_mixed(fleet, &sum) || sum.bytes >= bytes ||
             os_active_ns() - helped_ns >= LAG_MS * (uint64_t)OS_NS_PER_MS)
             return;
         os_sleep_ns((uint64_t)PAUSE_MS * OS_NS_PER_MS);
@@ -456,8 +465,10 @@ void processes_ask_again(struct program *program)
 {
     for_each(program, ask_after);
     await_sum(program, program->row.bytes);
-    find_missing(program, bytes_of, false);
-    find_same(&program->fleet, true);
+    if (processes_sum(&program->fleet).bytes < program->row.bytes) {
+        find_missing(program, bytes_of, false);
+        await_sum(program, program->row.bytes);
+    }
     note_unanswered(program);
     compare_clocks(program, true);
 }
