@@ -278,7 +278,7 @@ TEST(a_launcher_is_told_what_failed)
         {"--surplus", "there is no option", 2},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char line[OUT_BYTES], errors[OUT_BYTES], host[256] = "", expected[OUT_BYTES];
+        char line[OUT_BYTES], errors[OUT_BYTES], host[256] = "", expected[2 * OUT_BYTES];
         struct launched launched = launch((const char *const[]){cases[i].option, NULL});
         line_take(launched.out, line, sizeof line);
         assert_int_equal(launched_end(&launched, errors), cases[i].code);
