@@ -206,6 +206,10 @@ static void host_text(const struct program *program, const struct server_process
                       char text[NET_TEXT_BYTES])
 {
     char server[SERVER_TEXT_BYTES];
+    if (process->address.bytes == 0 && !process->is_range) { /* there may be several of them */
+        snprintf(text, NET_TEXT_BYTES, "names without an address");
+        return;
+    }
     if (process->address.bytes > 0)
         net_address_text(&process->address, text);
     else

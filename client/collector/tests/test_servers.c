@@ -300,6 +300,7 @@ static void run_by_names(const char *name, const char *mode)
     snprintf(failed, sizeof failed, "[::1]:%u (both) refused", devices.ports[0]);
     assert_non_null(strstr(results_text("addresses_failed"), failed));
     assert_non_null(strstr(results_text("addresses_failed"), "nobody:7 unresolved: "));
+    assert_non_null(strstr(results_text("reason"), ", all at names without an address"));
 }
 
 /* ::1 comes first, and nobody listens there. */
