@@ -315,6 +315,7 @@ static void watch(struct monitor *monitor)
     const uint64_t for_ms = monitor->options->for_ms;
     struct watch before, after;
     struct standing now;
+    atomic_store(&monitor->watch_us, os_now_ns() / 1000);
     atomic_store(&monitor->phase, PHASE_WATCHING);
     watch_look(monitor, &before);
     const uint64_t began_ms = os_active_ns() / OS_NS_PER_MS;

@@ -162,7 +162,8 @@ struct monitor {
     } acceptors[ACCEPTS_MAX];
     atomic_bool stop_listening;
     struct cp_op tick;
-    bool limited; /* by --rate or --budget: `credit` says who is asked */
+    _Atomic uint64_t watch_us; /* when the watch began, by the stamps' clock */
+    bool limited;              /* by --rate or --budget: `credit` says who is asked */
 
     struct os_parker main;
     _Atomic int phase;

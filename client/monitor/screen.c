@@ -116,8 +116,9 @@ static void read_stamp(struct screen *screen, const struct damage *dirty)
     if (!holds_stamp(dirty, stamp_box(&screen->picture, STAMP_TIME)) ||
         !stamp_read(&screen->picture, STAMP_TIME, &stamp_us))
         return;
-    if (!screen->is_current)
-        delays->last_stamp = stamp_us; /* painted before anybody had asked */
+    /* Due before anybody watched: what waited behind the first pictures is not measured. */
+    if (!screen->is_current || stamp_us < atomic_load(&screen->monitor->watch_us))
+        delays->last_stamp = stamp_us;
     screen->is_current = true;
     if (atomic_load_explicit(&screen->monitor->phase, memory_order_relaxed) == PHASE_WATCHING)
         delays_add(delays, stamp_us, os_now_ns() / 1000);

@@ -64,8 +64,9 @@ static void got_update(rfbClient *client)
     screen->dirty.count = 0;
     if (!stamp_read(&screen->picture, STAMP_TIME, &stamp_us))
         return;
-    /* The first one was painted before anybody had asked. */
-    if (screen->delays.last_stamp == 0 || !atomic_load(&peer->watching))
+    /* The first one was painted before anybody had asked; others were due before the watch. */
+    const uint64_t watch_us = atomic_load(&peer->watch_us);
+    if (screen->delays.last_stamp == 0 || watch_us == 0 || stamp_us < watch_us)
         screen->delays.last_stamp = stamp_us;
     delays_add(&screen->delays, stamp_us, os_now_ns() / 1000);
 }

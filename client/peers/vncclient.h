@@ -47,7 +47,8 @@ struct peer {
     struct targets targets;
     intptr_t listener;
     char password[PASSWORD_BYTES];
-    _Atomic bool watching, auditing, stopping, glass_lost;
+    _Atomic uint64_t watch_us; /* when the watch began; 0: not yet */
+    _Atomic bool auditing, stopping, glass_lost;
     uint64_t first_ns, connected, returned;
 };
 

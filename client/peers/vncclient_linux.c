@@ -282,7 +282,7 @@ static void watch_screens(struct peer *peer)
     while (goes_on(peer) && limited && ready_count(peer) == peer->count &&
            pictured_count(peer) < peer->count && os_now_ns() < shown_ns)
         tick(peer);
-    atomic_store(&peer->watching, true);
+    atomic_store(&peer->watch_us, os_now_ns() / 1000);
     measure_start(peer);
     if (peer->connected < peer->count && limited)
         monitor_row_fail(peer->row, "%llu of %u screens came within %llu ms",
