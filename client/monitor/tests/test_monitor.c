@@ -1,5 +1,6 @@
 /* fanin-monitor against a fleet of mock screens: watched, audited, controlled, and whatever screens
  * do wrong ends themselves alone. */
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -434,4 +435,14 @@ TEST(too_few_descriptors_are_told_before_the_run, NULL, remove_directory)
     file_read(errors, text, sizeof text);
     unlink(errors);
     assert_non_null(strstr(text, "100 screens need 164 descriptors"));
+}
+
+/* What waited behind 200 first pictures was due before the watch; it is not among its delays.
+ * The last test: its pictures stay in the peak of memory. */
+TEST(no_delay_is_longer_than_the_watch, NULL, tear_down)
+{
+    start_fleet("--count=200 --size=512x256 --scene=type --scene-rate=10");
+    run("--screens=200 --for=20");
+    assert_ok(200);
+    assert_true(isnan(row.decoded_ms_max) || row.decoded_ms_max <= 2 * row.elapsed_ms);
 }
