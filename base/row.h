@@ -11,7 +11,7 @@
 
 #define ROW_UNKNOWN UINT64_MAX /* a count that was not measured; of a number it is NAN */
 
-enum { ROW_SCHEMA = 4, ROW_LINE_BYTES = 512, ROW_TALLY_NAMES = 48 };
+enum { ROW_SCHEMA = 5, ROW_LINE_BYTES = 512, ROW_TALLY_NAMES = 48 };
 
 enum row_status { ROW_OK, ROW_FAILED, ROW_SKIPPED };
 

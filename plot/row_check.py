@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, Optional, Sequence
 
 from schema import CLIENT_KEYS, SCREEN_KEYS, SWEEP_KEYS, Key
 
-SCHEMA = 4  # ROW_SCHEMA of base/row.h
+SCHEMA = 5  # ROW_SCHEMA of base/row.h
 TIME_MIN = 1e-6        # milliseconds or microseconds: no clock here can measure less
 RATE_TOLERANCE = 0.02  # between a rate and bytes / elapsed_ms: both are rounded in print
 CLOCK_SHARE = 0.1      # of p50: a larger error of the clocks makes a row clock-limited
@@ -57,13 +57,6 @@ def shown(value: Any) -> str:
     """A value as JSON, cut so that a message stays one line."""
     text = json.dumps(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def fill(row: Row, keys: Iterable[Key]) -> None:
-    """What the row lacks and may be null is null: its program was older than the key."""
-    for key in keys:
-        if key.null:
-            row.setdefault(key.name, None)
 
 
 # ---- the whole row ----
@@ -146,9 +139,7 @@ def is_of_screens(row: Row) -> bool:
 
 
 def wrong_client(row: Row) -> Optional[str]:
-    """What is wrong with the keys that its program wrote, in words; None if nothing is. Those that
-    an older program lacks are null from now on."""
-    fill(row, SCREEN_KEYS if is_of_screens(row) else CLIENT_KEYS)
+    """What is wrong with the keys that its program wrote, in words; None if nothing is."""
     if is_of_screens(row):
         return wrong_key(row, SCREEN_KEYS) or screen_contradiction(row)
     return wrong_key(row, CLIENT_KEYS) or contradiction(row) or processes_contradiction(row)
@@ -162,7 +153,6 @@ def wrong_row(row: Any) -> Optional[str]:
         return "schema is %s: this report reads schema %d" % (shown(row.get("schema")), SCHEMA)
     if row.get("status") not in STATUSES:
         return "`status` is %s: must be %s" % (shown(row.get("status")), ", ".join(STATUSES))
-    fill(row, SWEEP_KEYS)
     why = wrong_key(row, SWEEP_KEYS) or hosts_contradiction(row)
     if why or row["status"] != "ok":
         return why

@@ -110,16 +110,9 @@ class Lines(unittest.TestCase):
             self.assertIn("`%s` is" % key, self.changed(**{key: value}), (key, value))
 
     def test_each_missing_key_is_named(self):
-        for key in ("scenario", "cell", "workers", "connect_ms", "connected", "verify"):
+        for key in ("scenario", "cell", "workers", "elapsed_ms", "peak_rss_kb", "errors",
+                    "bottleneck"):
             self.assertIn("has no `%s`" % key, self.without(key))
-
-    def test_an_older_program_lacks_keys_that_can_be_null(self):
-        for key in ("latency_us_p50", "server_cpu_s", "fleet_rss_kb"):
-            row = fixtures.row()
-            del row[key]
-            found, problems = rows.parse_rows(fixtures.as_lines([row]).splitlines(keepends=True))
-            self.assertEqual(problems, [])
-            self.assertIsNone(found[0][key])
 
     def test_values_that_contradict(self):
         self.assertIn("`status` is \"fine\"", self.changed(status="fine"))

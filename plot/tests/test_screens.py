@@ -31,8 +31,8 @@ class Rows(unittest.TestCase):
     def test_a_row_of_screens_is_checked_by_its_own_keys(self):
         self.assertIsNone(self.wrong())
         lacking = screens_fixtures.row()
-        del lacking["ahead"]
-        self.assertEqual(rows.wrong_row(lacking), "has no `ahead`")
+        del lacking["keys_seen"]
+        self.assertEqual(rows.wrong_row(lacking), "has no `keys_seen`")
         self.assertIn("`view` is 3", self.wrong(view=3))
 
     def test_numbers_that_contradict_each_other(self):

@@ -61,7 +61,7 @@ SWEEP_TEST(a_resume_refuses_what_differs)
         {"out/run.json", "{\"seed\":", "run.json: is not a whole record"},
         {"out/run.json", "{}", "run.json: lacks"},
         {"out/run.json", "{\"schema\":2,\"commit\":\"c0ffee1\"}",
-         "run.json: has schema 2, and this program writes schema 4; resume it with the version "
+         "run.json: has schema 2, and this program writes schema 5; resume it with the version "
          "that began it: commit c0ffee1"},
     };
     run_scenario(fixture, "mode = ok\n", "--x=1", EXIT_DONE);
