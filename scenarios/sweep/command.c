@@ -63,18 +63,34 @@ struct command command_begin(struct arena *arena, const char *program)
     return command;
 }
 
+/* Where the cell's servers are: in the list written when the hosts were ready. Before that, for a
+ * --dry-run, as many on as many hosts, all of them this computer. */
+static const char *hosts_servers(struct arena *arena, const struct cell *cell)
+{
+    const struct fleet *fleet = cell->fleet;
+    const uint64_t each = cell->servers / cell->host_count, rest = cell->servers % cell->host_count;
+    const char *list = "";
+    if (fleet->hosts != NULL)
+        return arena_text(arena, "@%s", fleet->list_path);
+    for (unsigned i = 0; i < cell->host_count && (each > 0 || i < rest); i++)
+        list = arena_join(arena, list, ",",
+                          arena_text(arena, "127.0.0.1:%llu+%llu", (unsigned long long)fleet->base,
+                                     (unsigned long long)(each + (i < rest))));
+    return list;
+}
+
 struct command command_client(struct arena *arena, const struct cell *cell, const char *row_path)
 {
     struct command command = command_begin(arena, cell->client);
     const struct fleet *fleet = cell->fleet;
-    const bool listed = fleet != NULL && fleet->hosts != NULL;
+    const bool listed = fleet != NULL && cell->host_count > 0;
     for (unsigned i = 0; i < cell->pair_count; i++) {
         const struct pair *pair = &cell->pairs[i];
         if (key_passes_on(pair->key) && !(listed && strcmp(pair->key, "servers") == 0))
             command_add(arena, &command, "--%s=%s", pair->key, pair->value);
     }
     if (listed)
-        command_add(arena, &command, "--servers=@%s", fleet->list_path);
+        command_add(arena, &command, "--servers=%s", hosts_servers(arena, cell));
     else if (fleet != NULL)
         command_add(arena, &command, "--port=%llu", (unsigned long long)fleet->base);
     if (cell->host_count > 1 && cell_find(cell, "start") == NULL)

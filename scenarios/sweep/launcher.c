@@ -263,6 +263,16 @@ static int check_with(const struct cell *cell, struct error *error)
     return check_fleet(cell, error);
 }
 
+/* By number alone the lost host would be among the next ones, too. */
+static int refuse_continue(const struct cell *cell, struct error *error)
+{
+    const struct place place = cell_place(cell, "on-host-loss");
+    return error_set(error, &place,
+                     "on-host-loss = %s: launcher %s takes a number of hosts, and cannot leave out "
+                     "the lost one; use stop and, in a new job, --resume",
+                     cell->on_host_loss, cell->launcher->name);
+}
+
 int launchers_plan(struct arena *arena, const struct cells *cells, const char *scenario_path,
                    struct error *error)
 {
@@ -282,6 +292,8 @@ int launchers_plan(struct arena *arena, const struct cells *cells, const char *s
             (cell->launcher->named ? read_names(arena, cell, error) : read_number(cell, error)) !=
                 0)
             return -1;
+        if (!cell->launcher->named && strcmp(cell->on_host_loss, "stop") != 0)
+            return refuse_continue(cell, error);
         const struct place place = cell_place(cell, "hosts");
         if (cell->servers < cell->host_count)
             return error_set(error, &place, "%u hosts for %llu servers; each needs one",

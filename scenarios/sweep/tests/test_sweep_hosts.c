@@ -275,6 +275,31 @@ HOSTS_TEST(a_sweep_may_go_on_without_a_lost_host)
     assert_nothing_left(fixture);
 }
 
+HOSTS_TEST(a_launcher_that_takes_a_number_cannot_leave_a_host_out)
+{
+    run_scenario(fixture,
+                 "mode = ok\nlauncher = count\nhosts = 3\nnetwork = 127.0.0.0/8\n"
+                 "on-host-loss = continue\n",
+                 NULL, EXIT_WRONG_USE);
+    assert_said(fixture, "launcher count takes a number of hosts, and cannot leave out the lost "
+                         "one");
+}
+
+/* More than one address has ports for; the real client is asked whether it can. What it then does
+ * without servers is the machine's matter. */
+HOSTS_TEST(a_fleet_may_be_larger_than_one_address_holds)
+{
+    write_file(fixture, "t.conf",
+               arena_text(&fixture->arena,
+                          "servers-program = %s/servers\nservers = 75001\nport = 7000\n"
+                          "launcher = each\nhosts = \"lab1 lab2 lab3\"\nrepeat = 1\n"
+                          "network = 127.0.0.0/8\n",
+                          fixture->folder));
+    assert_int_not_equal(sweep(fixture, NULL), EXIT_WRONG_USE);
+    assert_contains(read_file(fixture, "servers-args"), "lab1 --count=25001 --port=7000");
+    assert_int_equal(rows_of(fixture).count, 1);
+}
+
 HOSTS_TEST(an_interrupted_sweep_leaves_nothing_and_resumes)
 {
     interrupt_scenario(fixture,
