@@ -138,7 +138,7 @@ static void storm(const char *accepts)
 /* Where nothing changes the first pictures are all there is, and they are not what is measured. */
 TEST(the_watch_begins_behind_the_first_pictures, NULL, tear_down)
 {
-    start_fleet("--count=60 --size=640x400 --scene-rate=0");
+    start_fleet("--count=60 --size=512x32 --scene-rate=0");
     run("--screens=60 --for=300");
     assert_ok(60);
     assert_true(row.pictures_ms > 0);
