@@ -9,6 +9,7 @@ static struct {
     struct process_config config;
     struct budget budget;
     struct processor processor;
+    struct stream_goal goal;
     struct stream stream;
     uint8_t frame[FRAME_MOST];
 } bench;
@@ -17,6 +18,8 @@ static struct {
 static int set_up(void **state)
 {
     memset(&bench, 0, sizeof bench);
+    bench.goal = (struct stream_goal){.frames = UINT64_MAX, .bytes = UINT64_MAX};
+    bench.stream.goal = &bench.goal;
     bench.config.frame_bytes_max = FRAME_MOST;
     bench.config.marker = marker_text("\r\n");
     budget_init(&bench.budget, UINT64_MAX);
@@ -120,6 +123,12 @@ TEST(test_live_frames_have_latencies, set_up, tear_down)
                          1, &bench.config.marker); /* a clock that is ahead */
     assert_int_equal(process(FRAME_BYTES), FRAME_OK);
     assert_int_equal(bench.processor.latency.count, 1);
+    assert_int_equal(bench.processor.latency.negative, 1);
+    bench.goal.clock_ahead_ns = (int64_t)OS_NS_PER_S * 3600; /* known, and corrected */
+    protocol_frame_write(bench.frame, FRAME_BYTES, 2, os_wall_ns() + OS_NS_PER_S * UINT64_C(3600),
+                         1, &bench.config.marker);
+    assert_int_equal(process(FRAME_BYTES), FRAME_OK);
+    assert_int_equal(bench.processor.latency.count, 2);
     assert_int_equal(bench.processor.latency.negative, 1);
     latency_free(&bench.processor.latency);
 }
