@@ -58,7 +58,8 @@ static void input_read(struct input *input, const uint8_t *data, size_t bytes)
     input->config.process.verify = flags % 3;
     input->config.process.frame_bytes_max = 1 + fuzz_byte(&data, &bytes) * 4U;
     uint8_t frames = fuzz_byte(&data, &bytes);
-    input->goal = (struct stream_goal){frames == 0 ? UINT64_MAX : frames, UINT64_MAX};
+    input->goal =
+        (struct stream_goal){.frames = frames == 0 ? UINT64_MAX : frames, .bytes = UINT64_MAX};
     for (unsigned i = 0; i < CUTS; i++)
         input->cuts[i] = fuzz_byte(&data, &bytes);
     if (flags & 0x80)
