@@ -13,6 +13,7 @@ enum {
     WHY_BYTES = 256,
     SLICE_MS = 20,         /* between looks at the viewer's processes */
     STOP_GRACE_MS = 10000, /* for a row after an interrupt */
+    VIEWER_END_MS = 500,   /* of one whose window was closed, perhaps because it crashed */
     LAST_KEY_MS = 1000,    /* before the end: so long an effect may take */
     CELL_WIDTH = 1312,     /* of a window of 1280x800 with a viewer's edges */
     CELL_HEIGHT = 840,
@@ -28,6 +29,7 @@ struct eye {
     bool ours;            /* the viewer leaves a row */
     uint64_t began_ns;    /* the viewer was started */
     uint64_t counting_ns; /* the moment when all windows were there; 0: not yet */
+    uint64_t closed_ns;   /* when a window of a viewer that is not ours was closed; 0: none was */
     uint64_t next_key_ns;
     struct viewer_usage before;
     bool ended; /* the viewer did, by itself */
@@ -96,9 +98,11 @@ static bool is_overdue(struct eye *eye, uint64_t now_ns)
 static bool is_foreign_over(struct eye *eye, uint64_t now_ns)
 {
     const struct monitor_options *options = eye->options;
-    if (eye->watch.closed > 0) {
+    if (eye->watch.closed > 0 && eye->closed_ns == 0)
+        eye->closed_ns = now_ns;
+    if (eye->closed_ns != 0) { /* how the viewer ended says more, if it did */
         snprintf(eye->failure, sizeof eye->failure, "a window of the viewer was closed");
-        return true;
+        return now_ns >= after(eye->closed_ns, VIEWER_END_MS);
     }
     if (eye->counting_ns != 0)
         return options->for_ms > 0 && now_ns >= after(eye->counting_ns, options->for_ms);

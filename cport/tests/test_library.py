@@ -2,6 +2,7 @@
 
 The program is the one of cport/README.md ("Installing it")."""
 
+import fcntl
 import os
 import pathlib
 import re
@@ -33,7 +34,10 @@ def run(*command, cwd=ROOT, **environment):
 
 
 def make(*arguments):
-    return run("make", "-j2", *arguments)
+    """One at a time: tests that run beside each other build in the same place."""
+    with open(ROOT / "cport/library.mk", "rb") as rules:
+        fcntl.flock(rules, fcntl.LOCK_EX)
+        return run("make", "-j2", *arguments)
 
 
 def functions():

@@ -13,7 +13,8 @@ import tables
 from rows import load
 from terminal import to_screen
 
-LINES_MAX = 60
+LINES_MAX = 60  # of paper A
+BOTH_LINES_MAX = 76  # with paper B
 REFERENCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir,
                          "results", "reference", "reproduce")
 LONG = "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz with a very long name that never ends " * 3
@@ -44,9 +45,9 @@ def papers_machine():
 
 
 class OneScreen(unittest.TestCase):
-    def check(self, text):
+    def check(self, text, lines_max=LINES_MAX):
         lines = (text + "\nReport: x").splitlines()
-        self.assertLessEqual(len(lines), LINES_MAX, text)
+        self.assertLessEqual(len(lines), lines_max, text)
         self.assertLessEqual(max(map(len, lines)), tables.WIDTH, text)
 
     def test_the_largest_run_in_its_worst_state(self):
@@ -88,7 +89,7 @@ class OneScreen(unittest.TestCase):
     def test_the_reference_run(self):
         found = load(REFERENCE)
         text = to_screen(report.gather(found))
-        self.check(text)
+        self.check(text, BOTH_LINES_MAX)
         self.assertIn("Calibrated: ", text)
         self.assertNotIn("...", text[text.index("Verdicts"):])  # no claim is cut
 
