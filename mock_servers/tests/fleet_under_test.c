@@ -1,6 +1,8 @@
 /* Starting fanin-servers for a test, and talking to it. */
 #include "mock_servers/tests/fleet_under_test.h"
 
+#include <dirent.h>
+
 void program_path(char path[PATH_BYTES])
 {
     assert_true(find_upwards(path, PATH_BYTES, "fanin-servers"));
@@ -117,6 +119,19 @@ void fleet_await_connections(const struct fleet_under_test *fleet, unsigned stat
     while (fleet_connections(fleet, state) < count && os_now_ns() < deadline_ns)
         os_sleep_ns(OS_NS_PER_MS);
     assert_true(fleet_connections(fleet, state) >= count);
+}
+
+unsigned descriptors_of(const struct fleet_under_test *fleet)
+{
+    char path[PATH_BYTES];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "/proc/%ld/fd", (long)fleet->process.handle);
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
 }
 
 int socket_with_patience(void)

@@ -55,6 +55,9 @@ void fleet_begin_again(struct fleet_under_test *fleet, const char *count);
 /* Starts a fleet that must end by itself. Returns its exit code and its error message. */
 int fleet_refused(const char *const *arguments, char *errors, size_t errors_bytes);
 
+/* How many entries its list of descriptors has, "." and ".." too. */
+unsigned descriptors_of(const struct fleet_under_test *fleet);
+
 /* ---- connections ---- */
 
 /* fleet_connections: how many to the fleet are in `state` at the client's end, as /proc/net/tcp

@@ -1,7 +1,6 @@
 /* Each fault shows its symptom, on the servers that have it and on no other. */
 #include "mock_servers/tests/fleet_under_test.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 
@@ -102,19 +101,6 @@ TEST(test_reset_waits_for_a_slow_reader)
     assert_int_equal(end, ECONNRESET);
     close(handle);
     fleet_end(&fleet);
-}
-
-static unsigned descriptors_of(const struct fleet_under_test *fleet)
-{
-    char path[PATH_BYTES];
-    unsigned count = 0;
-    snprintf(path, sizeof path, "/proc/%ld/fd", (long)fleet->process.handle);
-    DIR *directory = opendir(path);
-    assert_non_null(directory);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
 }
 
 /* A server that neither sends nor receives still notices that its peer has left. */

@@ -1,7 +1,6 @@
 /* GO with hold, and START: streams that wait for each other, on the real program. */
 #include "mock_servers/tests/fleet_under_test.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 
@@ -232,19 +231,6 @@ TEST(a_thousand_begin_together)
 }
 
 /* ---- clients that leave ---- */
-
-static unsigned descriptors_of(const struct fleet_under_test *fleet)
-{
-    char path[64];
-    unsigned count = 0;
-    snprintf(path, sizeof path, "/proc/%ld/fd", (long)fleet->process.handle);
-    DIR *directory = opendir(path);
-    assert_non_null(directory);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
-}
 
 static void await_descriptors(const struct fleet_under_test *fleet, unsigned count)
 {
