@@ -134,6 +134,13 @@ unsigned descriptors_of(const struct fleet_under_test *fleet)
     return count;
 }
 
+void fleet_await_descriptors(const struct fleet_under_test *fleet, unsigned count)
+{
+    for (unsigned i = 0; i < PATIENCE_S * 100 && descriptors_of(fleet) != count; i++)
+        os_sleep_ns(10 * OS_NS_PER_MS);
+    assert_int_equal(descriptors_of(fleet), count);
+}
+
 int socket_with_patience(void)
 {
     struct timeval patience = {.tv_sec = PATIENCE_S};

@@ -55,8 +55,10 @@ void fleet_begin_again(struct fleet_under_test *fleet, const char *count);
 /* Starts a fleet that must end by itself. Returns its exit code and its error message. */
 int fleet_refused(const char *const *arguments, char *errors, size_t errors_bytes);
 
-/* How many entries its list of descriptors has, "." and ".." too. */
+/* descriptors_of: how many entries its list of descriptors has, "." and ".." too.
+ * fleet_await_descriptors: until it has so many. A connection has none before it is accepted. */
 unsigned descriptors_of(const struct fleet_under_test *fleet);
+void fleet_await_descriptors(const struct fleet_under_test *fleet, unsigned count);
 
 /* ---- connections ---- */
 

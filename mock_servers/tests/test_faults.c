@@ -114,11 +114,10 @@ TEST(test_silent_connections_are_closed)
     for (unsigned i = 0; i < 2; i++)
         ask_go(handles[i], &go);
     assert_int_equal(take(handles[0], half, sizeof half, &end), sizeof half);
+    fleet_await_descriptors(&fleet, idle + 2); /* both are accepted */
     for (unsigned i = 0; i < 2; i++)
         close(handles[i]);
-    for (unsigned i = 0; i < PATIENCE_S * 100 && descriptors_of(&fleet) > idle; i++)
-        os_sleep_ns(10 * OS_NS_PER_MS);
-    assert_int_equal(descriptors_of(&fleet), idle);
+    fleet_await_descriptors(&fleet, idle);
     fleet_end(&fleet);
 }
 
