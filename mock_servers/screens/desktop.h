@@ -1,4 +1,4 @@
-/* An X server of its own for each screen, with a painter on it. */
+/* An X server of its own for each screen, with a painter on it while somebody watches. */
 #ifndef FANIN_DESKTOP_H
 #define FANIN_DESKTOP_H
 
@@ -8,7 +8,7 @@
 enum { DESKTOP_ARGUMENTS_MAX = 40, DESKTOP_NUMBER_BYTES = 16 };
 
 struct desktop {
-    struct child server, painter;
+    struct child server, painter;       /* painter: not started while nobody watches */
     char display[DESKTOP_NUMBER_BYTES]; /* ":7" */
     bool is_read;                       /* another reads the server's log */
 };
@@ -36,7 +36,13 @@ void desktops_stop(void); /* also if none were started */
 
 struct desktop *desktop_of(unsigned number);
 
-/* desktop_ended: with `why`: its X server or its painter is no longer there. */
+/* desktop_watched: a viewer has come: the painter starts; what it paints comes later. 0, or -1 with
+ * `why`. desktop_unwatched: the last one has left. An X server on which nobody paints costs no CPU
+ * time, so many of them can wait beside one that is measured. */
+int desktop_watched(struct desktop *desktop, char *why, size_t why_bytes);
+void desktop_unwatched(struct desktop *desktop);
+
+/* desktop_ended: with `why`: its X server or a painter that was started is no longer there. */
 bool desktop_ended(struct desktop *desktop, char *why, size_t why_bytes);
 
 #endif

@@ -1,4 +1,4 @@
-/* X servers with painters: started together, found by the number that each server says. */
+/* X servers, started together, found by the number that each says; and their painters. */
 #include "mock_servers/screens/desktop.h"
 
 #include <stdarg.h>
@@ -11,6 +11,7 @@ static struct {
     struct desktop *all;
     unsigned count;
     char painter[PROGRAM_BYTES]; /* this program's path */
+    const struct screens_config *config;
 } desktops;
 
 /* ---- command lines --------------------------------------------------------------------------- */
@@ -41,9 +42,9 @@ static void xvfb_command(struct arguments *arguments, const struct screens_confi
     arguments_add(arguments, "-noreset");
 }
 
-static void painter_command(struct arguments *arguments, const struct screens_config *config,
-                            unsigned number, const char *display)
+static void painter_command(struct arguments *arguments, unsigned number, const char *display)
 {
+    const struct screens_config *config = desktops.config;
     arguments->argv[arguments->count++] = desktops.painter;
     arguments_add(arguments, "--paint=%s", display);
     arguments_add(arguments, "--scene=%s", config->scene->name);
@@ -82,14 +83,6 @@ static int server_await(struct desktop *desktop, uint64_t deadline_ns, char *why
     return 0;
 }
 
-static int painter_start(struct desktop *desktop, const struct screens_config *config,
-                         unsigned number, char *why, size_t why_bytes)
-{
-    struct arguments arguments = {.count = 0};
-    painter_command(&arguments, config, number, desktop->display);
-    return child_start(&desktop->painter, arguments.argv, why, why_bytes);
-}
-
 static int all_start(const struct screens_config *config, server_command *server, char *why,
                      size_t why_bytes)
 {
@@ -97,11 +90,8 @@ static int all_start(const struct screens_config *config, server_command *server
     int result = 0;
     for (unsigned i = 0; result == 0 && i < desktops.count; i++)
         result = server_start(&desktops.all[i], config, i, server, why, why_bytes);
-    for (unsigned i = 0; result == 0 && i < desktops.count; i++) {
+    for (unsigned i = 0; result == 0 && i < desktops.count; i++)
         result = server_await(&desktops.all[i], deadline_ns, why, why_bytes);
-        if (result == 0)
-            result = painter_start(&desktops.all[i], config, i, why, why_bytes);
-    }
     return result;
 }
 
@@ -112,6 +102,7 @@ int desktops_start(const struct screens_config *config, server_command *server, 
     if (os_program_directory(desktops.painter, room) != 0)
         return why_write(why, why_bytes, "cannot tell where this program is");
     strncat(desktops.painter, "/fanin-screens", room - strlen(desktops.painter) - 1);
+    desktops.config = config;
     desktops.count = (unsigned)config->count;
     desktops.all = calloc(desktops.count, sizeof *desktops.all);
     if (desktops.all == NULL)
@@ -139,11 +130,23 @@ struct desktop *desktop_of(unsigned number)
     return &desktops.all[number];
 }
 
+int desktop_watched(struct desktop *desktop, char *why, size_t why_bytes)
+{
+    struct arguments arguments = {.count = 0};
+    painter_command(&arguments, (unsigned)(desktop - desktops.all), desktop->display);
+    return child_start(&desktop->painter, arguments.argv, why, why_bytes);
+}
+
+void desktop_unwatched(struct desktop *desktop)
+{
+    child_stop(&desktop->painter);
+}
+
 bool desktop_ended(struct desktop *desktop, char *why, size_t why_bytes)
 {
     char line[CHILD_LINE_BYTES];
     struct child *children[] = {&desktop->server, &desktop->painter};
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2 && children[i]->program[0] != '\0'; i++) {
         const bool is_read = children[i] == &desktop->server && desktop->is_read;
         while (!is_read && child_log(children[i], line))
             continue; /* so that it never waits for us */

@@ -17,15 +17,13 @@ enum {
     ANSWER_S = 2, /* a device that was told to connect says how that went */
 };
 
-/* Whether a viewer is connected, where the device connects to it. */
-enum tie { TIE_NONE, TIE_ASKED, TIE_CONNECTED };
-
 struct device {
     struct desktop *desktop;
     struct child server; /* beside the X server; not started: that is the device itself */
     struct child asker;  /* a program that tells the device to connect */
     struct xserver root; /* the same X server, to tell x11vnc so by its root window */
-    enum tie tie;
+    unsigned viewers;    /* that are connected */
+    bool is_asked;       /* to connect, at asked_ns; it has not said how that went */
     uint64_t asked_ns;
     bool has_ended;
 };
@@ -35,8 +33,8 @@ struct device_program {
     void (*server)(struct arguments *arguments, const struct screens_config *config,
                    unsigned number, const char *display);
     int (*connect)(struct device *device, const char *viewer, char *why, size_t why_bytes);
-    /* What it says when a viewer has come, when the last one has left, when it could not connect;
-     * and on its standard output when it listens. */
+    /* What it says when a viewer has come, when one has left, when it could not connect; and on its
+     * standard output when it listens. */
     const char *came, *left, *failed, *listens;
 };
 
@@ -151,10 +149,10 @@ static int xtigervnc_connect(struct device *device, const char *viewer, char *wh
 /* ---- the list -------------------------------------------------------------------------------- */
 
 static const struct device_program x11vnc = {
-    NULL,      x11vnc_default, x11vnc_connect, "incr accepted_client", "client_count: 0",
+    NULL,      x11vnc_default, x11vnc_connect, "incr accepted_client", "client_count: ",
     " failed", "PORT="};
 static const struct device_program tuned_x11vnc = {
-    NULL,      x11vnc_tuned, x11vnc_connect, "incr accepted_client", "client_count: 0",
+    NULL,      x11vnc_tuned, x11vnc_connect, "incr accepted_client", "client_count: ",
     " failed", "PORT="};
 static const struct device_program xtigervnc = {.desktop = xtigervnc_command,
                                                 .connect = xtigervnc_connect,
@@ -250,16 +248,23 @@ static int servers_await(struct run *run, char *why, size_t why_bytes)
     return 0;
 }
 
-static void device_listen(const struct run *run, struct device *device)
+/* Of the viewers that come and go. 0, or -1 with `why`: there is no painter for them. */
+static int device_listen(const struct run *run, struct device *device, char *why, size_t why_bytes)
 {
     char line[CHILD_LINE_BYTES];
+    const unsigned before = device->viewers;
     while (child_log(speaker_of(device), line)) {
-        if (strstr(line, run->program->came) != NULL)
-            device->tie = TIE_CONNECTED;
-        else if (strstr(line, run->program->left) != NULL ||
-                 strstr(line, run->program->failed) != NULL)
-            device->tie = TIE_NONE;
+        const bool came = strstr(line, run->program->came) != NULL;
+        const bool left = strstr(line, run->program->left) != NULL;
+        device->viewers += came;
+        device->viewers -= left && device->viewers > 0;
+        if (came || strstr(line, run->program->failed) != NULL)
+            device->is_asked = false;
     }
+    if (before > 0 && device->viewers == 0)
+        desktop_unwatched(device->desktop);
+    return before == 0 && device->viewers > 0 ? desktop_watched(device->desktop, why, why_bytes)
+                                              : 0;
 }
 
 /* Screen 0 tries until a viewer is there; then all others connect at once, and again after it has
@@ -268,14 +273,14 @@ static void device_connect(struct run *run, struct device *device)
 {
     char why[WHY_BYTES];
     const uint64_t now_ns = os_now_ns(), since_ns = now_ns - device->asked_ns;
-    if (device->tie == TIE_ASKED && since_ns > (uint64_t)ANSWER_S * OS_NS_PER_S)
-        device->tie = TIE_NONE;
-    if (device->tie != TIE_NONE || since_ns < (uint64_t)ASK_EVERY_MS * OS_NS_PER_MS ||
-        (device != run->devices && run->devices[0].tie != TIE_CONNECTED))
+    if (since_ns > (uint64_t)ANSWER_S * OS_NS_PER_S)
+        device->is_asked = false;
+    if (device->viewers > 0 || device->is_asked ||
+        since_ns < (uint64_t)ASK_EVERY_MS * OS_NS_PER_MS ||
+        (device != run->devices && run->devices[0].viewers == 0))
         return;
     device->asked_ns = now_ns;
-    if (run->program->connect(device, run->viewer, why, sizeof why) == 0)
-        device->tie = TIE_ASKED;
+    device->is_asked = run->program->connect(device, run->viewer, why, sizeof why) == 0;
 }
 
 static bool device_ended(struct device *device, char *why, size_t why_bytes)
@@ -290,8 +295,7 @@ static bool device_ended(struct device *device, char *why, size_t why_bytes)
 static void device_tick(struct run *run, struct device *device)
 {
     char why[WHY_BYTES];
-    device_listen(run, device);
-    if (device_ended(device, why, sizeof why)) {
+    if (device_listen(run, device, why, sizeof why) != 0 || device_ended(device, why, sizeof why)) {
         say("screen %u: %s", (unsigned)(device - run->devices), why);
         device->has_ended = true;
         run->ended++;

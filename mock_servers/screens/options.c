@@ -107,8 +107,9 @@ static const struct option_spec options[] = {
      option_device, AT(device_name), 0, 0, NULL},
     {"display", "DISPLAY", NULL,
      "the X server that --device x11 captures, such as :0, for all screens\n"
-     "(default: an Xvfb with a painter for each screen). A server that\n"
-     "hangs stops all screens of this process until it answers",
+     "(default: an Xvfb for each screen, with a painter while a viewer is\n"
+     "connected). A server that hangs stops all screens of this process\n"
+     "until it answers",
      options_string, AT(display), 0, 0, NULL},
     {"paint", "DISPLAY", NULL,
      "no screens: paint --scene with stamps in a window of this X server\n"

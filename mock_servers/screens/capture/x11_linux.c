@@ -29,6 +29,7 @@ struct x11 {
     struct source source;
     struct loop *loop;
     struct handler handler;
+    struct desktop *desktop; /* of its own, with --display NULL */
     struct xserver server;
     struct rfb_picture picture;
     struct scene_change damage; /* its parts: what may have changed */
@@ -367,8 +368,10 @@ static int x11_watch(struct x11 *x11, const struct screens_config *config, unsig
     const uint32_t events[] = {XCB_EVENT_MASK_STRUCTURE_NOTIFY};
     const char *name = config->display;
     if (name == NULL) {
-        name = desktop_of(number)->display;
-        if (desktop_ended(desktop_of(number), why, why_bytes))
+        x11->desktop = desktop_of(number);
+        name = x11->desktop->display;
+        if (desktop_ended(x11->desktop, why, why_bytes) ||
+            desktop_watched(x11->desktop, why, why_bytes) != 0)
             return -1;
     }
     if (xserver_open(&x11->server, name, why, why_bytes) != 0)
@@ -394,6 +397,8 @@ static void x11_close(struct source *source)
     if (x11->server.connection != NULL && xcb_connection_has_error(x11->server.connection) == 0)
         input_release(x11);
     xserver_close(&x11->server);
+    if (x11->desktop != NULL)
+        desktop_unwatched(x11->desktop);
     free(x11->picture.pixels);
     free(x11);
 }

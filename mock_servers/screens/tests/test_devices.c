@@ -13,7 +13,7 @@
 #include "base/tests/test.h"
 #include "mock_servers/screens/tests/raw_viewer.h"
 
-enum { PATH_BYTES = 512, TEXT_BYTES = 4096, PATIENCE_S = 120, CHILDREN_MAX = 32, ARGUMENTS = 24 };
+enum { PATH_BYTES = 512, TEXT_BYTES = 4096, PATIENCE_S = 120, CHILDREN_MAX = 32, FRAMES = 10 };
 static const uint64_t patience_ns = (uint64_t)PATIENCE_S * OS_NS_PER_S;
 
 static char program[PATH_BYTES], directory[PATH_BYTES], ready[PATH_BYTES + 16],
@@ -92,19 +92,39 @@ static void children_read(void)
     assert_true(fleet.count > 0);
 }
 
-/* The child whose command line begins so. */
-static long child_named(const char *name)
+/* How many children run the program; *last is one of them. */
+static unsigned children_named(const char *name, long *last)
 {
     char path[64], text[TEXT_BYTES];
+    unsigned count = 0;
     children_read();
     for (unsigned i = 0; i < fleet.count; i++) {
         snprintf(path, sizeof path, "/proc/%ld/cmdline", fleet.children[i]);
         file_read(path, text, sizeof text);
-        if (strcmp(text, name) == 0)
-            return fleet.children[i];
+        const char *slash = strrchr(text, '/');
+        if (strcmp(slash == NULL ? text : slash + 1, name) == 0) {
+            *last = fleet.children[i];
+            count++;
+        }
     }
-    fail_msg("no child %s", name);
-    return -1;
+    return count;
+}
+
+static long child_named(const char *name)
+{
+    long child = -1;
+    assert_true(children_named(name, &child) > 0);
+    return child;
+}
+
+static void await_painters(unsigned count)
+{
+    const uint64_t deadline_ns = os_deadline_ns(patience_ns);
+    long painter;
+    while (children_named("fanin-screens", &painter) != count) {
+        assert_true(os_now_ns() < deadline_ns);
+        os_sleep_ns(OS_NS_PER_MS);
+    }
 }
 
 static void children_end(void)
@@ -159,18 +179,30 @@ static void see_and_press(struct raw_viewer *viewer)
     assert_int_equal(raw_viewer_await(viewer, STAMP_KEYS, 2), 2);
 }
 
-/* Both screens show a scene that moves, keys reach them, and nothing is left at the end. */
+/* Both screens show a scene that moves, keys reach them, and nothing is left at the end. Nobody
+ * paints where nobody watches; a viewer that leaves does not take the painter from another. */
 static void listens(const char *device)
 {
     const unsigned port = ports_free(2);
     launch(device, "--port=%u", port, NULL);
     ready_await();
+    await_painters(0);
     for (unsigned i = 0; i < 2; i++) {
-        struct raw_viewer viewer;
+        struct raw_viewer viewer, other;
         assert_true(raw_viewer_dial(&viewer, port + i));
         assert_int_equal(viewer.picture.width, 640);
         see_and_press(&viewer);
+        assert_true(raw_viewer_dial(&other, port + i));
+        uint64_t seen = raw_viewer_await(&other, STAMP_TIME, 1);
+        await_painters(1);
         raw_viewer_close(&viewer);
+        for (unsigned frame = 0; frame < FRAMES; frame++) {
+            const uint64_t next = raw_viewer_await(&other, STAMP_TIME, seen + 1);
+            assert_true(next > seen);
+            seen = next;
+        }
+        raw_viewer_close(&other);
+        await_painters(0);
     }
     fleet_stop();
     assert_int_equal(ended_with(), 0);
