@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,15 @@
 
 #include <psapi.h>
 
-enum { STREAMS = 3, EXIT_BY_SIGNAL = 128, INTERRUPTED = 2, ABORTED = 6, KILLED = 9, SEGFAULT = 11 };
+enum {
+    STREAMS = 3,
+    STARTS_MAX = 3,
+    EXIT_BY_SIGNAL = 128,
+    INTERRUPTED = 2,
+    ABORTED = 6,
+    KILLED = 9,
+    SEGFAULT = 11
+};
 
 /* What os_process.handle points to. */
 struct child {
@@ -96,6 +105,22 @@ static int streams_open(HANDLE streams[STREAMS], const char *stdout_path, const 
     return streams[2] == INVALID_HANDLE_VALUE ? winapi_error() : 0;
 }
 
+/* Under Wine 8 one start in about a thousand fails by ERROR_INTERNAL_ERROR: the new process has
+ * died before it began. Nothing of it has run, so it is started again. */
+static bool create_again(char *line, STARTUPINFOEXA *start, PROCESS_INFORMATION *made)
+{
+    enum {
+        FLAGS = CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | EXTENDED_STARTUPINFO_PRESENT,
+    };
+    for (unsigned i = 0; i < STARTS_MAX; i++)
+        if (CreateProcessA(NULL, line, NULL, NULL, TRUE, FLAGS, NULL, NULL, &start->StartupInfo,
+                           made))
+            return true;
+        else if (GetLastError() != ERROR_INTERNAL_ERROR)
+            return false;
+    return false;
+}
+
 /* Creates the process asleep, so that it is in its job before it can do anything. It inherits
  * these three streams and no other handle that some thread has made inheritable meanwhile. */
 static int create(char *line, HANDLE streams[STREAMS], PROCESS_INFORMATION *made)
@@ -115,9 +140,7 @@ static int create(char *line, HANDLE streams[STREAMS], PROCESS_INFORMATION *made
     if (!made_list ||
         !UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
                                    streams, STREAMS * sizeof(*streams), NULL, NULL) ||
-        !CreateProcessA(NULL, line, NULL, NULL, TRUE,
-                        CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | EXTENDED_STARTUPINFO_PRESENT,
-                        NULL, NULL, &start.StartupInfo, made))
+        !create_again(line, &start, made))
         error = winapi_error();
     if (made_list)
         DeleteProcThreadAttributeList(start.lpAttributeList);
