@@ -291,7 +291,7 @@ int hosted_run(struct fleet *fleet, const struct fleet_config *config, const cha
     struct watcher watcher = {.link = {.in = STDIN_FILENO,
                                        .out = STDOUT_FILENO,
                                        .first = hosted_ready(fleet, config, line),
-                                       .pulse_ns = OS_NS_PER_S,
+                                       .pulse_ns = OS_NS_PER_S / 2,
                                        .silence_ns = 10 * (uint64_t)OS_NS_PER_S}};
     const int result = os_thread_start(&thread, "fanin-hosted", 0, watch, &watcher);
     if (result < 0)

@@ -93,7 +93,7 @@ static const struct option_spec options[] = {
      options_string, AT(ready_file), 0, 0, NULL},
     {"hosted", NULL, NULL,
      "a launcher (ssh, srun) has started it: one line READY or\n"
-     "FAILED on standard output, then PULSE each second; ends when\n"
+     "FAILED on standard output, then PULSE twice a second; ends when\n"
      "standard input ends or is silent for 10 s",
      options_flag, AT(hosted), 0, 0, NULL},
     {"fault", "KIND:SHARE[:ARG]", NULL,

@@ -1,7 +1,7 @@
 /* Hosts: where a launcher starts fanin-servers --hosted, once on each.
  *
  *   launcher's standard output --> READY: what and where it is, or FAILED: why it cannot
- *                              --> PULSE, each second: a sign of life
+ *                              --> PULSE, twice a second: a sign of life
  *   our PULSE, each second     --> its standard input, whose end ends the servers
  *
  * Lines may come in pieces, and behind a label ("0: ", "[1,0]<stdout>:", "lab2: "); what is none of

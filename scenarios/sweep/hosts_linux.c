@@ -84,7 +84,8 @@ static bool is_ending(const struct hosts *hosts)
     return false;
 }
 
-static void look(struct hosts *hosts, uint64_t late_ns)
+/* Returns after how long to look again. */
+static uint64_t look(struct hosts *hosts, uint64_t late_ns)
 {
     pthread_mutex_lock(&hosts->lock);
     if (late_ns > PULSE_NS)
@@ -94,22 +95,23 @@ static void look(struct hosts *hosts, uint64_t late_ns)
     const uint64_t now_ns = os_now_ns();
     for (unsigned i = 0; i < hosts->child_count; i++)
         look_at_child(hosts, &hosts->children[i], now_ns);
-    hosts_find_silent(hosts, now_ns);
+    const uint64_t again_ns = hosts_find_silent(hosts, now_ns);
     pthread_mutex_unlock(&hosts->lock);
+    return is_ending(hosts) && again_ns > LOOK_AGAIN_NS ? LOOK_AGAIN_NS : again_ns;
 }
 
 static void *run(void *argument)
 {
     struct hosts *hosts = argument;
     struct pollfd *polled = calloc(hosts->child_count + 1, sizeof *polled);
-    uint64_t pulse_ns = os_now_ns();
+    uint64_t pulse_ns = os_now_ns(), again_ns = UINT64_MAX;
     while (polled != NULL) {
         uint64_t now_ns = os_now_ns();
         if (now_ns >= pulse_ns) {
             send_pulses(hosts);
             pulse_ns = now_ns + PULSE_NS;
         }
-        uint64_t wait_ns = is_ending(hosts) ? LOOK_AGAIN_NS : pulse_ns - now_ns;
+        uint64_t wait_ns = pulse_ns - now_ns < again_ns ? pulse_ns - now_ns : again_ns;
         polled[0] = (struct pollfd){.fd = hosts->wake[0], .events = POLLIN};
         for (unsigned i = 0; i < hosts->child_count; i++)
             polled[i + 1] = (struct pollfd){.fd = hosts->children[i].output, .events = POLLIN};
@@ -117,7 +119,7 @@ static void *run(void *argument)
         if (polled[0].revents != 0)
             break;
         const uint64_t waited_ns = os_now_ns() - now_ns;
-        look(hosts, waited_ns > wait_ns ? waited_ns - wait_ns : 0);
+        again_ns = look(hosts, waited_ns > wait_ns ? waited_ns - wait_ns : 0);
     }
     free(polled);
     return NULL;

@@ -20,6 +20,7 @@ struct slot {
     struct host host;
     uint64_t life_ns;    /* of its last sign of life */
     unsigned life_count; /* how many there were */
+    size_t log_bytes[2]; /* of its child's log at the last sign of life, and at the one before */
 };
 
 /* The lock guards the slots and the arena. A text that stands in a slot once stays as it is. */
@@ -40,12 +41,12 @@ struct hosts {
 
 /* All of these are called under the lock. hosts_take_bytes: what a child wrote; hosts_take_line:
  * its last line, without an end. hosts_note_end: it ended, and its hosts have failed; EXIT_UNKNOWN:
- * it only closed its output. hosts_find_silent: hosts without a sign of life are lost.
- * hosts_forgive: nobody listened for so long. */
+ * it only closed its output. hosts_find_silent: hosts without a sign of life are lost; returns when
+ * to look again, from now. hosts_forgive: nobody listened for so long. */
 void hosts_take_bytes(struct hosts *hosts, struct child *child, const char *bytes, size_t count);
 void hosts_take_line(struct hosts *hosts, struct child *child);
 void hosts_note_end(struct hosts *hosts, const struct child *child, int exit_code);
-void hosts_find_silent(struct hosts *hosts, uint64_t now_ns);
+uint64_t hosts_find_silent(struct hosts *hosts, uint64_t now_ns);
 void hosts_forgive(struct hosts *hosts, uint64_t late_ns);
 
 #endif

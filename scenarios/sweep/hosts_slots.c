@@ -7,10 +7,13 @@
 #include <assert.h>
 #include <ctype.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SILENCE_NS ((uint64_t)HOSTS_SILENCE_S * OS_NS_PER_S)
-/* After which a launcher that goes on with the other hosts is believed that it lost this one. */
-#define SUSPECT_NS    ((uint64_t)2 * OS_NS_PER_S)
+/* After which a launcher that goes on with the other hosts is believed that it lost this one: two
+ * signs of life are due in it. */
+#define SUSPECT_NS    ((uint64_t)OS_NS_PER_S)
+#define SUSPECTED_NS  ((uint64_t)50 * OS_NS_PER_MS) /* from one look at its log to the next */
 #define LOOK_AGAIN_NS ((uint64_t)2 * OS_NS_PER_MS)
 
 /* ---- slots; under the lock ---- */
@@ -48,18 +51,27 @@ static void fail(struct hosts *hosts, struct slot *slot, const char *words)
         slot->host.failure = arena_text(&hosts->arena, "%s", words);
 }
 
-static void note_life(struct slot *slot)
+static const struct child *child_of(const struct hosts *hosts, const struct slot *slot)
 {
-    slot->life_ns = os_now_ns();
-    slot->life_count++;
+    return &hosts->children[hosts->each ? slot - hosts->slots : 0];
 }
 
-static void seat(struct slot *slot, const struct host *ready)
+static void note_life(const struct hosts *hosts, struct slot *slot)
+{
+    struct stat log;
+    slot->life_ns = os_now_ns();
+    slot->life_count++;
+    slot->log_bytes[1] = slot->log_bytes[0];
+    if (stat(child_of(hosts, slot)->log_path, &log) == 0)
+        slot->log_bytes[0] = (size_t)log.st_size;
+}
+
+static void seat(const struct hosts *hosts, struct slot *slot, const struct host *ready)
 {
     const char *name = slot->host.name;
     slot->host = *ready;
     slot->host.name = *name == '\0' ? ready->said : name;
-    note_life(slot);
+    note_life(hosts, slot);
 }
 
 static bool is_known(const struct hosts *hosts, const struct host *ready)
@@ -85,7 +97,7 @@ static void seat_strays(struct hosts *hosts)
     for (unsigned i = 0; i < hosts->stray_count; i++) {
         struct slot *slot = free_slot(hosts);
         if (slot != NULL)
-            seat(slot, &hosts->strays[i]);
+            seat(hosts, slot, &hosts->strays[i]);
     }
     hosts->stray_count = 0;
 }
@@ -97,7 +109,7 @@ static void take_ready(struct hosts *hosts, const struct child *child, const cha
         return;
     struct slot *slot = hosts->numbers ? free_slot(hosts) : find_slot(hosts, child, ready.said);
     if (slot != NULL && !slot->host.ready && slot->host.failure == NULL) {
-        seat(slot, &ready);
+        seat(hosts, slot, &ready);
     } else if (slot == NULL && !hosts->numbers) {
         hosts->strays = arena_grow(&hosts->arena, hosts->strays, hosts->stray_count, sizeof ready);
         hosts->strays[hosts->stray_count++] = ready;
@@ -139,7 +151,7 @@ void hosts_take_line(struct hosts *hosts, struct child *child)
     case HOST_PULSE:
         slot = find_slot(hosts, child, arena_copy(&hosts->arena, rest, strcspn(rest, " ")));
         if (slot != NULL)
-            note_life(slot);
+            note_life(hosts, slot);
         break;
     case HOST_OTHER:
         if (child->line[strspn(child->line, " \t")] != '\0')
@@ -171,14 +183,16 @@ static bool names_host(const char *line, const char *name)
 }
 
 /* The last line on standard error that names the host, else the last one at all, else on standard
- * output: "srun: error: lab2: task 1: Killed". */
+ * output: "srun: error: lab2: task 1: Killed". The first `from` bytes do not count. */
 static const char *last_words(struct hosts *hosts, const struct child *child, const char *name,
-                              bool must_name)
+                              bool must_name, size_t from)
 {
     struct arena *arena = &hosts->arena;
     size_t bytes;
     char *text = arena_file(arena, child->log_path, 1 << 20, &bytes), *line, *next;
     const char *named = NULL, *last = NULL;
+    if (text != NULL)
+        text += from < bytes ? from : bytes;
     for (line = text; line != NULL && *line != '\0'; line = next) {
         const size_t length = strcspn(line, "\n");
         next = line + length + (line[length] == '\n');
@@ -203,28 +217,41 @@ void hosts_note_end(struct hosts *hosts, const struct child *child, int exit_cod
         exit_code == EXIT_UNKNOWN ? "it closed its output" : command_ending(arena, exit_code);
     for (unsigned i = first; i < first + count; i++) {
         struct slot *slot = &hosts->slots[i];
-        const char *words = last_words(hosts, child, hosts->each ? "" : slot->host.name, false);
+        const char *words = last_words(hosts, child, hosts->each ? "" : slot->host.name, false, 0);
         slot->host.exit_code = exit_code;
         fail(hosts, slot, words == NULL ? ending : arena_text(arena, "%s (%s)", words, ending));
     }
 }
 
-void hosts_find_silent(struct hosts *hosts, uint64_t now_ns)
+/* What the launcher said of it since its last sign of life but one: the last may have been on its
+ * way meanwhile. NULL: nothing. */
+static const char *launcher_on(struct hosts *hosts, const struct slot *slot)
 {
+    return hosts->each ? NULL
+                       : last_words(hosts, child_of(hosts, slot), slot->host.said, true,
+                                    slot->log_bytes[1]);
+}
+
+uint64_t hosts_find_silent(struct hosts *hosts, uint64_t now_ns)
+{
+    uint64_t again_ns = UINT64_MAX;
     for (unsigned i = 0; i < hosts->slot_count; i++) {
         struct slot *slot = &hosts->slots[i];
         const uint64_t silent_ns = now_ns > slot->life_ns ? now_ns - slot->life_ns : 0;
-        if (!slot->host.ready || slot->host.failure != NULL || silent_ns < SUSPECT_NS)
+        if (!slot->host.ready || slot->host.failure != NULL)
             continue;
-        const struct child *child = &hosts->children[hosts->each ? i : 0];
-        const char *words = hosts->each ? NULL : last_words(hosts, child, slot->host.said, true);
-        if (words == NULL && silent_ns < SILENCE_NS)
-            continue;
-        fail(hosts, slot,
-             words != NULL
-                 ? words
-                 : arena_text(&hosts->arena, "no sign of life for %d s", HOSTS_SILENCE_S));
+        const char *words = silent_ns < SUSPECT_NS ? NULL : launcher_on(hosts, slot);
+        if (words != NULL)
+            fail(hosts, slot, words);
+        else if (silent_ns >= SILENCE_NS)
+            fail(hosts, slot,
+                 arena_text(&hosts->arena, "no sign of life for %d s", HOSTS_SILENCE_S));
+        else if (silent_ns < SUSPECT_NS && SUSPECT_NS - silent_ns < again_ns)
+            again_ns = SUSPECT_NS - silent_ns;
+        else if (silent_ns >= SUSPECT_NS && SUSPECTED_NS < again_ns)
+            again_ns = SUSPECTED_NS;
     }
+    return again_ns;
 }
 
 /* A sweep that was stopped (Ctrl-Z) has not listened. */
@@ -258,10 +285,10 @@ static void fail_late(struct hosts *hosts, uint64_t limit_ns)
     pthread_mutex_lock(&hosts->lock);
     for (unsigned i = 0; i < hosts->slot_count; i++) {
         struct slot *slot = &hosts->slots[i];
-        const struct child *child = &hosts->children[hosts->each ? i : 0];
         if (slot->host.ready)
             continue;
-        const char *words = last_words(hosts, child, hosts->each ? "" : slot->host.name, false);
+        const char *words =
+            last_words(hosts, child_of(hosts, slot), hosts->each ? "" : slot->host.name, false, 0);
         fail(hosts, slot,
              arena_text(&hosts->arena, "not ready within %.3g s%s%s",
                         (double)limit_ns / OS_NS_PER_S, words == NULL ? "" : ": ",

@@ -40,6 +40,11 @@ static const char hosted_script[] =
     "  fi\n"
     "done\n"
     "[ \"$mode\" = loses ] && printf 'all: lab2: Killed\\nall: lab20: warning\\n' >&2\n"
+    "if [ \"$mode\" = warns ]; then\n"
+    "  echo 'all: lab2: warning' >&2\n"
+    "  for name in $names $names; do echo \"PULSE $name\"; done\n"
+    "  mode=mute\n"
+    "fi\n"
     "while read -r line; do\n"
     "  [ \"$mode\" = mute ] && continue\n"
     "  for name in $names; do\n"
@@ -253,6 +258,18 @@ HOSTS_TEST(a_launcher_of_all_says_how_it_lost_one)
                  "network = 127.0.0.0/8\n",
                  NULL, EXIT_MACHINE_CANNOT);
     assert_text(fixture, rows_of(fixture).lines[0], "reason", "host lab2 lost: all: lab2: Killed");
+    assert_nothing_left(fixture);
+}
+
+HOSTS_TEST(a_warning_before_signs_of_life_is_not_how_a_host_was_lost)
+{
+    set_mode(fixture, "lab1", "warns");
+    run_scenario(fixture,
+                 "mode = hang\nlauncher = all\nhosts = \"lab1 lab2 lab3\"\n"
+                 "network = 127.0.0.0/8\n",
+                 NULL, EXIT_MACHINE_CANNOT);
+    assert_contains(text_of(fixture, rows_of(fixture).lines[0], "reason"),
+                    "lost: no sign of life for 5 s");
     assert_nothing_left(fixture);
 }
 
