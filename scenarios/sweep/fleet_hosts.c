@@ -57,15 +57,18 @@ uint64_t fleet_servers_each(const struct fleet *fleet)
 /* ---- starting ---- */
 
 /* "lab2: Permission denied (publickey). (exit code 255); lab3: ..."; what a launcher of all of them
- * says stands once. */
+ * says stands once. Hosts that were ready before their launcher ended stand there only alone. */
 static const char *failures(struct arena *arena, const struct fleet *fleet, unsigned *count,
                             int *exit_code)
 {
     const char *text = "", *before = "";
+    bool all_ready = true;
+    for (unsigned i = 0; i < hosts_count(fleet->hosts); i++)
+        all_ready = all_ready && hosts_get(fleet->hosts, i).ready;
     *count = 0;
     for (unsigned i = 0; i < hosts_count(fleet->hosts); i++) {
         const struct host host = hosts_get(fleet->hosts, i);
-        if (host.failure == NULL && host.ready)
+        if (host.ready && (host.failure == NULL || !all_ready))
             continue;
         ++*count;
         const char *words = host.failure == NULL ? "not ready yet" : host.failure;

@@ -33,6 +33,7 @@ struct hosts {
     unsigned child_count;
     struct slot *slots;
     unsigned slot_count;
+    uint64_t ready_ns;   /* when one said READY last; 0: none has */
     bool each;           /* child i is slot i's; else there is one child */
     bool numbers;        /* the slots have no names before READY */
     struct host *strays; /* READY under names that were not asked for */
@@ -41,8 +42,9 @@ struct hosts {
 
 /* All of these are called under the lock. hosts_take_bytes: what a child wrote; hosts_take_line:
  * its last line, without an end. hosts_note_end: it ended, and its hosts have failed; EXIT_UNKNOWN:
- * it only closed its output. hosts_find_silent: hosts without a sign of life are lost; returns when
- * to look again, from now. hosts_forgive: nobody listened for so long. */
+ * it only closed its output. hosts_find_silent: hosts without a sign of life are lost, and those
+ * have failed that the others left behind; returns when to look again, from now. hosts_forgive:
+ * nobody listened for so long. */
 void hosts_take_bytes(struct hosts *hosts, struct child *child, const char *bytes, size_t count);
 void hosts_take_line(struct hosts *hosts, struct child *child);
 void hosts_note_end(struct hosts *hosts, const struct child *child, int exit_code);

@@ -102,11 +102,44 @@ static void seat_strays(struct hosts *hosts)
     hosts->stray_count = 0;
 }
 
+/* "lab1" is not in "lab10: Killed". */
+static bool names_host(const char *line, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = line; length > 0 && (at = strstr(at, name)) != NULL; at += length)
+        if ((at == line || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[length]))
+            return true;
+    return false;
+}
+
+/* Of a line READY that cannot be read. It is of the host that it names; without names, of any that
+ * is not ready. */
+static void take_damaged(struct hosts *hosts, const struct child *child)
+{
+    enum { SHOWN_BYTES = 80 };
+    char *shown = arena_copy(&hosts->arena, child->line, strnlen(child->line, SHOWN_BYTES));
+    unsigned first, count = slots_of(hosts, child, &first);
+    struct slot *slot = hosts->numbers ? free_slot(hosts) : NULL;
+    for (unsigned i = first; i < first + count; i++)
+        if (hosts->each || names_host(child->line, hosts->slots[i].host.name))
+            slot = &hosts->slots[i];
+    for (char *at = shown; *at != '\0'; at++)
+        if (!isprint((unsigned char)*at))
+            *at = '?';
+    if (slot != NULL && !slot->host.ready)
+        fail(hosts, slot, arena_text(&hosts->arena, "its line READY is damaged: '%s'", shown));
+}
+
 static void take_ready(struct hosts *hosts, const struct child *child, const char *rest)
 {
     struct host ready = {.name = "", .exit_code = EXIT_UNKNOWN};
-    if (!host_ready_read(&hosts->arena, rest, &ready) || is_known(hosts, &ready))
+    if (!host_ready_read(&hosts->arena, rest, &ready)) {
+        take_damaged(hosts, child);
         return;
+    }
+    if (is_known(hosts, &ready))
+        return;
+    hosts->ready_ns = os_now_ns();
     struct slot *slot = hosts->numbers ? free_slot(hosts) : find_slot(hosts, child, ready.said);
     if (slot != NULL && !slot->host.ready && slot->host.failure == NULL) {
         seat(hosts, slot, &ready);
@@ -172,16 +205,6 @@ void hosts_take_bytes(struct hosts *hosts, struct child *child, const char *byte
 
 /* ---- a child that ended; under the lock ---- */
 
-/* "lab1" is not in "lab10: Killed". */
-static bool names_host(const char *line, const char *name)
-{
-    const size_t length = strlen(name);
-    for (const char *at = line; (at = strstr(at, name)) != NULL; at += length)
-        if ((at == line || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[length]))
-            return true;
-    return false;
-}
-
 /* The last line on standard error that names the host, else the last one at all, else on standard
  * output: "srun: error: lab2: task 1: Killed". The first `from` bytes do not count. */
 static const char *last_words(struct hosts *hosts, const struct child *child, const char *name,
@@ -201,7 +224,7 @@ static const char *last_words(struct hosts *hosts, const struct child *child, co
         if (line[strspn(line, " \t")] == '\0')
             continue;
         last = line;
-        if (*name != '\0' && names_host(line, name))
+        if (names_host(line, name))
             named = line;
     }
     if (named != NULL || must_name)
@@ -232,14 +255,31 @@ static const char *launcher_on(struct hosts *hosts, const struct slot *slot)
                                     slot->log_bytes[1]);
 }
 
+/* A launcher may go on without a host that ended before it was ready. */
+static void find_behind(struct hosts *hosts, struct slot *slot, uint64_t now_ns)
+{
+    const char *name = slot->host.name;
+    if (hosts->each || hosts->ready_ns == 0 || now_ns < hosts->ready_ns + SILENCE_NS)
+        return;
+    const char *words = last_words(hosts, child_of(hosts, slot), name, *name != '\0', 0);
+    if (words != NULL)
+        fail(hosts, slot,
+             arena_text(&hosts->arena, "not ready %d s after the others: %s", HOSTS_SILENCE_S,
+                        words));
+}
+
 uint64_t hosts_find_silent(struct hosts *hosts, uint64_t now_ns)
 {
     uint64_t again_ns = UINT64_MAX;
     for (unsigned i = 0; i < hosts->slot_count; i++) {
         struct slot *slot = &hosts->slots[i];
         const uint64_t silent_ns = now_ns > slot->life_ns ? now_ns - slot->life_ns : 0;
-        if (!slot->host.ready || slot->host.failure != NULL)
+        if (slot->host.failure != NULL)
             continue;
+        if (!slot->host.ready) {
+            find_behind(hosts, slot, now_ns);
+            continue;
+        }
         const char *words = silent_ns < SUSPECT_NS ? NULL : launcher_on(hosts, slot);
         if (words != NULL)
             fail(hosts, slot, words);

@@ -18,6 +18,7 @@ static const char hosted_script[] =
     "denied) echo 'Permission denied (publickey).' >&2; exit 255;;\n"
     "missing) echo 'sh: fanin-servers: not found' >&2; exit 127;;\n"
     "failed) echo \"FAILED $host no address of this computer is in 10.9.0.0/16\"; exit 3;;\n"
+    "damaged) cat \"$here/line\";;\n"
     "wrong) echo \"FAILED $host --fault: takes refuse, this is $*\"; exit 2;;\n"
     "hang) echo $$ >>\"$here/pids\"; exec sleep 600;;\n"
     "older) commit=0ffbea7;;\n"
@@ -39,6 +40,8 @@ static const char hosted_script[] =
     "    echo \"READY $name 127.0.0.1 $port $count $facts\"\n"
     "  fi\n"
     "done\n"
+    "[ \"$mode\" = few ] && echo 'all: lab2: exited with exit code 9' >&2\n"
+    "[ \"$mode\" = few ] && [ -e \"$here/ends\" ] && exit 9\n"
     "[ \"$mode\" = loses ] && printf 'all: lab2: Killed\\nall: lab20: warning\\n' >&2\n"
     "if [ \"$mode\" = warns ]; then\n"
     "  echo 'all: lab2: warning' >&2\n"
@@ -187,6 +190,53 @@ HOSTS_TEST(a_host_that_does_not_get_ready_is_named)
                  EXIT_MACHINE_CANNOT);
     assert_said(fixture, "3 of 3 hosts are not ready: Permission denied (publickey). (exit code "
                          "255)\n");
+}
+
+HOSTS_TEST(a_damaged_line_is_shown_with_its_host)
+{
+    static const struct {
+        const char *launcher, *line, *said;
+    } cases[] = {
+        {"each", "READY\n", "1 of 3 hosts is not ready: lab2: its line READY is damaged: 'READY'"},
+        {"each", "READY lab2 127.0.0.1 20000 3 process=1 comm\n",
+         "lab2: its line READY is damaged"},
+        {"each", "READY lab2 127.0.0.1 x 3 process=1 commit=1 utc_ns=1\n", "damaged: 'READY lab2"},
+        {"each", "READY lab2 127.0.0.1 20000 0 process=1 commit=1 utc_ns=1\n", "lab2: its line"},
+        {"each", "READY to serve \x1b[1m\xff\n", "damaged: 'READY to serve ?[1m?'"},
+        {"all", "lab2: READY to serve\n", "1 of 3 hosts is not ready: lab2: its line READY is "},
+        {"count", "1: READY to serve\n",
+         "3 of 3 hosts are not ready: its line READY is damaged: '1: READY to serve'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const bool each = strcmp(cases[i].launcher, "each") == 0;
+        const bool count = strcmp(cases[i].launcher, "count") == 0;
+        set_mode(fixture, each ? "lab2" : "lab1", "damaged");
+        write_file(fixture, "line", cases[i].line);
+        run_scenario(fixture,
+                     arena_text(&fixture->arena,
+                                "mode = ok\nlauncher = %s\nhosts = %s\n"
+                                "network = 127.0.0.0/8\n",
+                                cases[i].launcher, count ? "3" : "\"lab1 lab2 lab3\""),
+                     NULL, EXIT_MACHINE_CANNOT);
+        assert_said(fixture, cases[i].said);
+        assert_nothing_left(fixture);
+    }
+}
+
+HOSTS_TEST(a_host_that_ended_before_it_was_ready_is_named_by_its_launcher)
+{
+    static const char keys[] = "mode = ok\nlauncher = all\nhosts = \"lab1 lab2 lab3\"\n"
+                               "network = 127.0.0.0/8\n";
+    set_mode(fixture, "lab1", "few");
+    run_scenario(fixture, keys, NULL, EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "1 of 3 hosts is not ready: lab2: not ready 5 s after the others: all: "
+                         "lab2: exited with exit code 9");
+    assert_nothing_left(fixture);
+    write_file(fixture, "ends", "");
+    run_scenario(fixture, keys, NULL, EXIT_MACHINE_CANNOT);
+    assert_said(fixture, "1 of 3 hosts is not ready: lab2: all: lab2: exited with exit code 9 "
+                         "(exit code 9)");
+    assert_nothing_left(fixture);
 }
 
 HOSTS_TEST(a_launcher_that_is_not_there_is_named)
