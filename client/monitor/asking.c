@@ -1,61 +1,77 @@
-/* Which screens are asked for updates: each as soon as it has answered, or, with --rate or
- * --budget, by credit. */
+/* Which screens are asked for updates, and when: as credit says. */
 #include "client/monitor/monitor.h"
+
+enum request { REQUEST_NONE, REQUEST_CHANGES, REQUEST_CERTAIN };
 
 enum { TICK_NS_MIN = 1000000, TICK_NS_MAX = 20000000 };
 
-/* Under the lock. Returns how long nothing is to be done. */
-static uint64_t ask_all(struct monitor *monitor)
+/* Under the lock. What time alone lets be asked is asked at a tick. */
+static void await_tick(struct monitor *monitor, uint64_t wait_ns)
 {
-    uint64_t wait_ns;
-    int next;
-    while ((next = credit_next(&monitor->credit, os_now_ns(), &wait_ns)) >= 0)
-        if (monitor->places[next].screen != NULL)
-            monitored_request(monitor->places[next].screen);
-    return wait_ns;
+    if (wait_ns == CREDIT_NEVER || monitor->is_ticking)
+        return;
+    if (wait_ns < TICK_NS_MIN)
+        wait_ns = TICK_NS_MIN;
+    if (wait_ns > TICK_NS_MAX)
+        wait_ns = TICK_NS_MAX;
+    monitor->is_ticking = cp_timer(monitor->port, &monitor->tick, KEY_TICK, wait_ns) == 0;
 }
 
-static void answered_limited(struct screen *screen, uint64_t bits)
+/* Under the lock. How `own`, whose thread this is, is to be asked, too; that needs no lock. */
+static enum request ask_all(struct monitor *monitor, const struct screen *own)
+{
+    enum request of_own = REQUEST_NONE;
+    uint64_t wait_ns;
+    int next;
+    while ((next = credit_next(&monitor->credit, os_now_ns(), &wait_ns)) >= 0) {
+        struct screen *screen = monitor->places[next].screen;
+        const bool certain = monitor->credit.screens[next].is_certain;
+        if (screen == own && of_own == REQUEST_NONE)
+            of_own = certain ? REQUEST_CERTAIN : REQUEST_CHANGES;
+        else
+            monitored_request(screen, certain);
+    }
+    await_tick(monitor, wait_ns);
+    return of_own;
+}
+
+void asking_changed(struct monitor *monitor)
+{
+    ask_all(monitor, NULL);
+}
+
+/* Most updates are whole at once; of others it is told once. */
+void asking_received(struct screen *screen)
 {
     struct monitor *monitor = screen->monitor;
+    if (screen->is_coming || !rfb_ready(screen->rfb) || rfb_idle(screen->rfb))
+        return;
+    screen->is_coming = true;
     pthread_mutex_lock(&monitor->lock);
-    credit_answered(&monitor->credit, (unsigned)screen->place, bits);
-    ask_all(monitor);
+    credit_begun(&monitor->credit, (unsigned)screen->place, os_now_ns());
     pthread_mutex_unlock(&monitor->lock);
 }
 
-void asking_answered(struct screen *screen, uint64_t bits)
+/* A screen may answer several requests with one update; an audit must go on even then. */
+void asking_answered(struct screen *screen, uint64_t bits, bool news)
 {
     struct monitor *monitor = screen->monitor;
-    const bool audits =
-        atomic_load_explicit(&monitor->phase, memory_order_relaxed) >= PHASE_AUDITING;
-    const bool hidden =
-        atomic_load_explicit(&monitor->places[screen->place].hidden, memory_order_relaxed);
-    pthread_mutex_lock(&screen->lock);
-    /* A screen may answer several requests with one update; an audit must go on even then. */
-    if (screen->asked > 0)
-        screen->asked = audits ? 0 : screen->asked - 1;
-    pthread_mutex_unlock(&screen->lock);
-    if (monitor->limited && !audits)
-        answered_limited(screen, bits);
-    else if (audits || !hidden)
-        monitored_ask(screen);
+    enum request request = REQUEST_CHANGES;
+    screen->is_coming = false;
+    if (atomic_load_explicit(&monitor->phase, memory_order_relaxed) < PHASE_AUDITING) {
+        pthread_mutex_lock(&monitor->lock);
+        credit_answered(&monitor->credit, (unsigned)screen->place, bits, news, os_now_ns());
+        request = ask_all(monitor, screen);
+        pthread_mutex_unlock(&monitor->lock);
+    }
+    if (request != REQUEST_NONE)
+        monitored_request(screen, request == REQUEST_CERTAIN);
 }
 
 void asking_tick(struct monitor *monitor)
 {
     pthread_mutex_lock(&monitor->lock);
-    uint64_t wait_ns = ask_all(monitor);
+    monitor->is_ticking = false;
+    ask_all(monitor, NULL);
     pthread_mutex_unlock(&monitor->lock);
-    if (wait_ns < TICK_NS_MIN)
-        wait_ns = TICK_NS_MIN;
-    if (wait_ns > TICK_NS_MAX)
-        wait_ns = TICK_NS_MAX;
-    cp_timer(monitor->port, &monitor->tick, KEY_TICK, wait_ns);
-}
-
-void asking_open(struct monitor *monitor)
-{
-    if (monitor->limited)
-        cp_timer(monitor->port, &monitor->tick, KEY_TICK, TICK_NS_MIN);
 }

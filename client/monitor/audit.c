@@ -66,7 +66,7 @@ static void ask(struct monitor *monitor, unsigned number)
     memcpy(cut_text + 8, question, TEXT_BYTES);
     send_input(screen);
     send_bytes(screen, cut_text, sizeof cut_text);
-    monitored_request(screen);
+    monitored_request(screen, false);
 }
 
 /* Whether somebody still owes an answer. *bytes: what all have sent. */

@@ -119,9 +119,10 @@ static void focus(struct monitor *monitor, unsigned screen, bool focused)
     pthread_mutex_lock(&monitor->lock);
     if (!focused)
         input_release(monitor, screen);
-    for (unsigned i = 0; monitor->limited && i < monitor->options->screens; i++)
-        if (focused || i == screen)
-            monitor->credit.screens[i].focused = focused && i == screen;
+    if (focused)
+        credit_focus(&monitor->credit, (int)screen);
+    else if (monitor->credit.focused == (int)screen)
+        credit_focus(&monitor->credit, CREDIT_NOBODY);
     pthread_mutex_unlock(&monitor->lock);
 }
 
@@ -139,13 +140,9 @@ static void focused(void *context, unsigned screen)
 static void visible(void *context, unsigned number, bool shown)
 {
     struct monitor *monitor = context;
-    struct place *place = &monitor->places[number];
     pthread_mutex_lock(&monitor->lock);
-    atomic_store(&place->hidden, !shown);
-    if (monitor->limited)
-        monitor->credit.screens[number].hidden = !shown;
-    if (shown && place->screen != NULL)
-        send_wake(place->screen);
+    credit_show(&monitor->credit, number, shown);
+    asking_changed(monitor);
     pthread_mutex_unlock(&monitor->lock);
 }
 

@@ -106,9 +106,8 @@ static bool reserve(struct monitor *monitor)
     monitor->places = calloc(screens, sizeof *monitor->places);
     monitor->target = calloc(screens, sizeof *monitor->target);
     if (monitor->places == NULL || monitor->target == NULL ||
-        (monitor->limited &&
-         !credit_open(&monitor->credit, (unsigned)screens, (unsigned)monitor->options->ahead,
-                      monitor->options->rate, (double)monitor->options->budget)))
+        !credit_open(&monitor->credit, (unsigned)screens, (unsigned)monitor->options->ahead,
+                     monitor->options->rate, (double)monitor->options->budget))
         return skip(monitor, -ENOMEM, "--screens", "no memory");
     if (os_descriptors_reserve(wanted, &limit) == 0)
         return true;
@@ -223,7 +222,7 @@ struct standing {
 static bool is_awaited(const struct monitor *monitor, const struct screen *screen)
 {
     return atomic_load(&screen->ready) && !atomic_load(&screen->pictured) && screen->place >= 0 &&
-           !atomic_load(&monitor->places[screen->place].hidden);
+           !monitor->credit.screens[screen->place].hidden;
 }
 
 static struct standing look(struct monitor *monitor)
@@ -415,7 +414,6 @@ static void execute(struct monitor *monitor)
     atomic_store(&monitor->now_ms, os_active_ns() / OS_NS_PER_MS);
     if (!open_journal(monitor) || !start_threads(monitor) || !listening_open(monitor))
         return;
-    asking_open(monitor);
     if (gather(monitor)) {
         await_pictures(monitor);
         watch(monitor);
@@ -435,7 +433,6 @@ void monitor_run(const struct monitor_options *options, const struct glass_kind 
     monitor->row = row;
     monitor->glass_kind = kind;
     monitor->listener = -1;
-    monitor->limited = options->rate > 0 || options->budget > 0;
     list_init(&monitor->screens);
     pthread_mutex_init(&monitor->lock, NULL);
     os_pauses_begin();

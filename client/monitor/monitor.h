@@ -95,12 +95,13 @@ struct screen {
     struct rfb_picture picture;
     bool ours;                             /* fanin-screens: answers an audit */
     bool is_current;                       /* has had its first stamp */
+    bool is_coming;                        /* a part of an update is here, and not all */
     uint64_t received_bytes, update_bytes; /* in all; when the last update was whole */
+    uint64_t pixel_updates;                /* that brought nothing new */
     _Atomic uint64_t shown_updates, shown_rectangles, shown_pixels, shown_bytes;
 
     pthread_mutex_t lock; /* of what follows */
     unsigned width, height;
-    unsigned asked;  /* requests that were not answered */
     bool whole;      /* the next request is for all of the picture, seen before or not */
     struct tls *tls; /* NULL: plain, or not yet; set by the receiving thread */
     struct queue out, sending;
@@ -117,7 +118,6 @@ struct place {
     struct screen *screen; /* NULL: nobody is there */
     char name[RFB_NAME_MAX + 1], host[NET_TEXT_BYTES];
     bool used, closed_by_hand;
-    atomic_bool hidden;
     struct delays delays; /* its screen's receiving thread's */
     enum audit_state audit;
     char audit_text[128];
@@ -163,7 +163,6 @@ struct monitor {
     atomic_bool stop_listening;
     struct cp_op tick;
     _Atomic uint64_t watch_us; /* when the watch began, by the stamps' clock */
-    bool limited;              /* by --rate or --budget: `credit` says who is asked */
 
     struct os_parker main;
     _Atomic int phase;
@@ -174,6 +173,7 @@ struct monitor {
     unsigned ready_count;
     struct place *places;
     struct credit credit;
+    bool is_ticking;     /* `tick` is in flight */
     struct counts ended; /* of screens that have gone */
     uint64_t first_ns, last_ready_ns, last_picture_ns, events_sent;
     bool all_pictured; /* before the watch began */
@@ -203,10 +203,9 @@ void monitored_connect(struct monitor *monitor, int target);
 void monitored_complete(struct screen *screen, struct cp_op *op, int64_t result);
 /* monitored_stop: asks for its end; the first cause stays. Under `lock`. */
 void monitored_stop(struct screen *screen, const char *cause);
-/* monitored_ask: requests updates, as many as it may have. monitored_request: one more. Under
- * `lock`, or on its own thread. */
-void monitored_ask(struct screen *screen);
-void monitored_request(struct screen *screen);
+/* monitored_request: one more update; `certain`: changed or not. Under `lock`, or on its own
+ * thread. */
+void monitored_request(struct screen *screen, bool certain);
 /* monitored_probe: asks for a pixel, which it must answer at once. Under `lock`. */
 void monitored_probe(struct screen *screen);
 /* monitored_release: drops a reference; the last one frees it. */
@@ -224,8 +223,6 @@ void send_input(struct screen *screen);
 /* send_posted, send_done: the completions. */
 void send_posted(struct screen *screen);
 void send_done(struct screen *screen, int64_t result);
-/* send_wake: posts a packet to it, on which it is asked for an update. Under the monitor's lock. */
-void send_wake(struct screen *screen);
 bool send_is_empty(struct screen *screen);
 
 /* ---- secure.c: TLS ---- */
@@ -270,9 +267,12 @@ void targets_over(struct monitor *monitor, int target, bool again);
 
 /* ---- asking.c ---- */
 
-void asking_open(struct monitor *monitor);
-/* asking_answered: an update came. On its thread, without locks. */
-void asking_answered(struct screen *screen, uint64_t bits);
+/* asking_changed: another screen may be asked now. Under `lock`. */
+void asking_changed(struct monitor *monitor);
+/* asking_received: bytes came. asking_answered: an update is whole. On its thread, without
+ * locks. */
+void asking_received(struct screen *screen);
+void asking_answered(struct screen *screen, uint64_t bits, bool news);
 /* asking_tick: the timer's packet. */
 void asking_tick(struct monitor *monitor);
 

@@ -57,8 +57,7 @@ void places_leave(struct screen *screen)
     place->screen = NULL;
     place->held_count = 0;
     place->buttons = 0;
-    if (monitor->limited)
-        credit_leave(&monitor->credit, (unsigned)screen->place);
+    credit_leave(&monitor->credit, (unsigned)screen->place);
     if (atomic_load(&screen->ready))
         monitor->ready_count--;
 }

@@ -40,31 +40,17 @@ void monitored_stop(struct screen *screen, const char *cause)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static void request(struct screen *screen, unsigned count)
+void monitored_request(struct screen *screen, bool certain)
 {
     pthread_mutex_lock(&screen->lock);
     const struct rfb_box all = {0, 0, screen->width, screen->height};
     const bool whole = screen->whole;
-    screen->whole = screen->whole && count == 0;
-    screen->asked += count;
+    screen->whole = false;
     pthread_mutex_unlock(&screen->lock);
-    for (unsigned i = 0; i < count; i++)
-        rfb_request(screen->rfb, all, !whole || i > 0);
-}
-
-void monitored_ask(struct screen *screen)
-{
-    const unsigned ahead = (unsigned)screen->monitor->options->ahead;
-    pthread_mutex_lock(&screen->lock);
-    const unsigned asked = screen->asked;
-    pthread_mutex_unlock(&screen->lock);
-    if (asked < ahead)
-        request(screen, ahead - asked);
-}
-
-void monitored_request(struct screen *screen)
-{
-    request(screen, 1);
+    if (certain && !whole)
+        rfb_request_certain(screen->rfb, all);
+    else
+        rfb_request(screen->rfb, all, !whole);
 }
 
 void monitored_probe(struct screen *screen)
@@ -135,6 +121,12 @@ static void note_picture(struct screen *screen)
     os_unpark(&monitor->main);
 }
 
+/* Only the pixel that a request asks for in any case: no update for those who count. */
+static bool is_pixel(const struct damage *dirty)
+{
+    return dirty->count == 1 && dirty->boxes[0].width * dirty->boxes[0].height == 1;
+}
+
 static void updated(void *context, const struct damage *dirty)
 {
     struct screen *screen = context;
@@ -142,10 +134,12 @@ static void updated(void *context, const struct damage *dirty)
     const struct rfb_counts *counts = rfb_counts(screen->rfb);
     const uint64_t bits = 8 * (screen->received_bytes - screen->update_bytes);
     screen->update_bytes = screen->received_bytes;
-    atomic_store_explicit(&screen->shown_updates, counts->updates, memory_order_relaxed);
+    screen->pixel_updates += is_pixel(dirty);
+    atomic_store_explicit(&screen->shown_updates, counts->updates - screen->pixel_updates,
+                          memory_order_relaxed);
     atomic_store_explicit(&screen->shown_rectangles, counts->rectangles, memory_order_relaxed);
     atomic_store_explicit(&screen->shown_pixels, counts->pixels, memory_order_relaxed);
-    asking_answered(screen, bits);
+    asking_answered(screen, bits, !is_pixel(dirty));
     if (dirty->count == 0)
         return;
     monitor->glass_kind->put(monitor->glass, (unsigned)screen->place, dirty);
@@ -252,8 +246,8 @@ static void became_ready(struct screen *screen)
         monitor->last_ready_ns = os_now_ns();
     }
     place->used = true;
-    if (monitor->limited)
-        credit_join(&monitor->credit, (unsigned)screen->place);
+    credit_join(&monitor->credit, (unsigned)screen->place);
+    asking_changed(monitor);
     pthread_mutex_unlock(&monitor->lock);
     journal_write(monitor->journal,
                   &(struct journal_line){.event = "connected",
@@ -263,8 +257,6 @@ static void became_ready(struct screen *screen)
                                          .width = screen->picture.width,
                                          .height = screen->picture.height});
     os_unpark(&monitor->main);
-    if (!monitor->limited)
-        monitored_ask(screen);
 }
 
 /* False: it has ended. */
@@ -287,6 +279,7 @@ static bool take(struct screen *screen, int64_t result)
     }
     if (!atomic_load_explicit(&screen->ready, memory_order_relaxed) && rfb_ready(screen->rfb))
         became_ready(screen);
+    asking_received(screen);
     return true;
 }
 

@@ -140,13 +140,10 @@ void send_input(struct screen *screen)
 
 void send_posted(struct screen *screen)
 {
-    const struct monitor *monitor = screen->monitor;
     pthread_mutex_lock(&screen->lock);
     screen->is_posted = false;
     pthread_mutex_unlock(&screen->lock);
     send_input(screen);
-    if (!monitor->limited && atomic_load(&screen->ready))
-        monitored_ask(screen);
     monitored_release(screen);
 }
 
@@ -159,13 +156,6 @@ static void post(struct screen *screen)
     atomic_fetch_add(&screen->references, 1);
     if (cp_post(screen->monitor->port, &screen->post, (uintptr_t)screen, 0) != 0)
         monitored_release(screen); /* the port is closed: never the last reference */
-}
-
-void send_wake(struct screen *screen)
-{
-    pthread_mutex_lock(&screen->lock);
-    post(screen);
-    pthread_mutex_unlock(&screen->lock);
 }
 
 /* The pointer's latest place is enough where the buttons stay as they are. */

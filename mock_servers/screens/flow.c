@@ -30,7 +30,9 @@ void flow_asked(struct session *session, struct rfb_box box, bool incremental)
 {
     box = box_intersect(box, rfb_box_all(picture_of(session)));
     if (!incremental) {
-        unseen_flatten(&session->unseen);
+        /* A pixel is asked for by a viewer that wants an answer; it has its picture. */
+        if (box.width * box.height > 1)
+            unseen_flatten(&session->unseen);
         unseen_add(&session->unseen, box);
     }
     session->asked = true;

@@ -175,14 +175,31 @@ void rfb_say(struct rfb *rfb, const void *data, size_t bytes)
     rfb->config.hooks->say(rfb->config.context, data, bytes);
 }
 
-void rfb_request(struct rfb *rfb, struct rfb_box box, bool incremental)
+enum { REQUEST_BYTES = 10 };
+
+static void put_request(uint8_t *request, struct rfb_box box, bool incremental)
 {
-    uint8_t request[10] = {RFB_UPDATE_REQUEST, incremental};
+    request[0] = RFB_UPDATE_REQUEST;
+    request[1] = incremental;
     rfb_put16(request + 2, box.x);
     rfb_put16(request + 4, box.y);
     rfb_put16(request + 6, box.width);
     rfb_put16(request + 8, box.height);
+}
+
+void rfb_request(struct rfb *rfb, struct rfb_box box, bool incremental)
+{
+    uint8_t request[REQUEST_BYTES];
+    put_request(request, box, incremental);
     rfb_say(rfb, request, sizeof request);
+}
+
+void rfb_request_certain(struct rfb *rfb, struct rfb_box box)
+{
+    uint8_t requests[2 * REQUEST_BYTES];
+    put_request(requests, box, true);
+    put_request(requests + REQUEST_BYTES, (struct rfb_box){0, 0, 1, 1}, false);
+    rfb_say(rfb, requests, sizeof requests);
 }
 
 bool rfb_ready(const struct rfb *rfb)

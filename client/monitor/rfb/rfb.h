@@ -89,6 +89,9 @@ int64_t rfb_feed(struct rfb *rfb, const void *data, size_t bytes);
 
 /* rfb_request: asks for an update of the box by `say`; only once the machine is ready. */
 void rfb_request(struct rfb *rfb, struct rfb_box box, bool incremental);
+/* rfb_request_certain: ... of what has changed, and of a pixel in any case: an answer comes at
+ * once. */
+void rfb_request_certain(struct rfb *rfb, struct rfb_box box);
 
 /* rfb_ready: the handshake is over. rfb_idle: between messages: nothing half is there. */
 bool rfb_ready(const struct rfb *rfb);

@@ -437,6 +437,44 @@ TEST(too_few_descriptors_are_told_before_the_run, NULL, remove_directory)
     assert_non_null(strstr(text, "100 screens need 164 descriptors"));
 }
 
+enum { MANY = 60 };
+
+static unsigned asked_least; /* screens that were asked at once; MANY: never fewer than all */
+
+/* Until fewer than half are asked at once; then all windows are closed. */
+static void await_turns(const struct glass_hooks *hooks, void *context)
+{
+    struct monitor *monitor = context;
+    const uint64_t until_ns = os_now_ns() + (uint64_t)PATIENCE_S * OS_NS_PER_S;
+    for (asked_least = MANY; asked_least >= MANY / 2 && os_now_ns() < until_ns;) {
+        unsigned asked = 0;
+        os_sleep_ns(OS_NS_PER_MS);
+        pthread_mutex_lock(&monitor->lock);
+        for (unsigned i = 0; i < MANY; i++)
+            asked += monitor->credit.screens[i].asked > 0;
+        if (monitor->all_pictured && asked < asked_least)
+            asked_least = asked;
+        pthread_mutex_unlock(&monitor->lock);
+    }
+    for (unsigned i = 0; i < MANY; i++)
+        hooks->closed(context, i);
+}
+
+/* What is full is the fleet's one thread, which has more to encode than it can. */
+TEST(behind_what_is_full_screens_take_turns_and_no_memory, NULL, tear_down)
+{
+    enum { GROWTH_MAX = 192 << 20 };
+    struct os_usage before, after;
+    os_usage_read(&before);
+    start_fleet("--count=60 --size=640x360 --scene=video --scene-rate=100");
+    glass_scripted.act = await_turns;
+    run("--screens=60 --for=600s --quality=10");
+    os_usage_read(&after);
+    assert_string_equal(row.interrupted_by, "windows closed");
+    assert_true(asked_least < MANY / 2);
+    assert_true(after.rss_peak_bytes < before.rss_bytes + GROWTH_MAX);
+}
+
 /* What waited behind 200 first pictures was due before the watch; it is not among its delays.
  * The last test: its pictures stay in the peak of memory. */
 TEST(no_delay_is_longer_than_the_watch, NULL, tear_down)
