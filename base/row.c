@@ -1,11 +1,15 @@
-/* Writes the values of a row whose null JSON's own writer does not know, and its summary. */
+/* Writes the values of a row whose null JSON's own writer does not know, its summary, and both where
+ * a program ends. */
 #include "base/row.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
+#include "base/draft.h"
+#include "base/options.h"
 #include "base/os.h"
 
 void row_put_status(struct json *json, const char *key, enum row_status status)
@@ -165,4 +169,50 @@ void row_lines_write(const struct row_line *lines, unsigned count, const char *l
             (left_out == NULL || strcmp(lines[i].name, left_out) != 0) &&
             line_write(&lines[i], show, row, out))
             written = lines[i].name;
+}
+
+/* ---- how a program leaves its row ------------------------------------------------------------ */
+
+static bool json_written(const char *program, const char *json, int result)
+{
+    if (result != 0)
+        fprintf(stderr, "%s: --json: cannot write '%s': %s\n", program, json, strerror(-result));
+    return result == 0;
+}
+
+bool row_json_check(const char *program, const char *json)
+{
+    return json == NULL || json_written(program, json, draft_check(json));
+}
+
+static bool row_leave(const struct row_end *end)
+{
+    struct draft draft;
+    int result = draft_open(&draft, end->json);
+    if (result == 0)
+        result = draft_close(&draft, end->write(end->row, draft.out));
+    return json_written(end->program, end->json, result);
+}
+
+/* A reader that has seen enough, such as head, is no failure. */
+static bool summary_written(const struct row_end *end)
+{
+    end->summarize(end->row, stdout);
+    if (fflush(stdout) == 0 || errno == EPIPE)
+        return true;
+    fprintf(stderr, "%s: cannot write the summary: %s\n", end->program, strerror(errno));
+    return false;
+}
+
+int row_end(const struct row_end *end)
+{
+    static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
+    const bool on_stdout = end->json != NULL && strcmp(end->json, "-") == 0;
+    bool written = end->json == NULL || row_leave(end);
+    if (!end->quiet && !on_stdout && end->status != ROW_SKIPPED)
+        written = summary_written(end) && written;
+    else if (end->status != ROW_OK)
+        fprintf(stderr, "%s: %s: %s\n", end->program,
+                end->status == ROW_FAILED ? "failed" : "cannot run here", end->reason);
+    return written ? codes[end->status] : EXIT_MACHINE_CANNOT;
 }

@@ -118,4 +118,25 @@ bool row_show_text(const char *value, const char *unit, char text[ROW_LINE_BYTES
 #define row_show_bytes(value, unit, text)  false
 #define row_show_status(value, unit, text) false
 
+/* ---- how a program leaves its row ---- */
+
+struct row_end {
+    const char *program; /* its name, before what it says */
+    const char *json;    /* --json; "-": standard output; NULL: nobody wants the row */
+    bool quiet;          /* no summary */
+    enum row_status status;
+    const char *reason; /* where that is not ROW_OK */
+    const void *row;
+    int (*write)(const void *row, FILE *out); /* 0, or a negative errno value */
+    void (*summarize)(const void *row, FILE *out);
+};
+
+/* row_json_check: before anything runs, so that a run is not lost to a wrong path. False: `json`
+ * cannot be written, which was said. */
+bool row_json_check(const char *program, const char *json);
+
+/* row_end: writes the row, whole or not at all, and the summary to standard output. Returns the exit
+ * code that the row asks for, or EXIT_MACHINE_CANNOT if row or summary could not be written. */
+int row_end(const struct row_end *end);
+
 #endif

@@ -244,6 +244,21 @@ int options_string(const struct option_spec *spec, const char *text, void *field
     return 0;
 }
 
+int values_name_parse(const char *text, name_list *names, const char **name, char *why,
+                      size_t why_bytes)
+{
+    const char *summary;
+    for (unsigned i = 0; (*name = names(i, &summary)) != NULL; i++)
+        if (is_word(text, *name))
+            return 0;
+    why_write(why, why_bytes, "takes one of");
+    for (unsigned i = 0; (*name = names(i, &summary)) != NULL; i++) {
+        const size_t used = strlen(why);
+        why_write(why + used, why_bytes - used, "%s %s", i > 0 ? "," : "", *name);
+    }
+    return -1;
+}
+
 int options_choice(const struct option_spec *spec, const char *text, void *field, char *why,
                    size_t why_bytes)
 {

@@ -12,7 +12,6 @@
 
 enum {
     VERIFY_UNSET = -1,
-    LIST_BYTES_MAX = 512,
     FRAMES_DEFAULT = 100,
     FOR_MS_MAX = 7 * 24 * 3600 * 1000, /* a week */
 };
@@ -27,9 +26,6 @@ const char *const option_verify_names[] = {"full", "header", "none", NULL};
 
 /* ---- parsers of our own ---------------------------------------------------------------------- */
 
-/* Names with their summaries, by index; NULL after the last. "auto" sets no summary. */
-typedef const char *name_list(unsigned index, const char **summary);
-
 static const char *scheme_names(unsigned index, const char **summary)
 {
     const struct scheme *scheme = scheme_list(index);
@@ -37,27 +33,22 @@ static const char *scheme_names(unsigned index, const char **summary)
     return scheme != NULL ? scheme->name : NULL;
 }
 
+/* "auto" sets no summary. */
 static const char *engine_names(unsigned index, const char **summary)
 {
     return index == 0 ? "auto" : cp_engine_list(index - 1, summary);
 }
 
-/* --scheme or --engine. */
-static int parse_name(const struct option_spec *spec, const char *text, void *field, char *why,
-                      size_t why_bytes)
+static int parse_scheme(const struct option_spec *spec, const char *text, void *field, char *why,
+                        size_t why_bytes)
 {
-    name_list *names = strcmp(spec->name, "scheme") == 0 ? scheme_names : engine_names;
-    char list[LIST_BYTES_MAX] = "";
-    const char *name, *summary;
-    size_t used = 0, bytes = strlen(text);
-    text = text_trim(text, &bytes);
-    for (unsigned i = 0; (name = names(i, &summary)) != NULL; i++) {
-        *(const char **)field = name;
-        if (strlen(name) == bytes && memcmp(text, name, bytes) == 0)
-            return 0;
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", name);
-    }
-    return why_write(why, why_bytes, "takes one of %s", list);
+    return values_name_parse(text, scheme_names, field, why, why_bytes);
+}
+
+static int parse_engine(const struct option_spec *spec, const char *text, void *field, char *why,
+                        size_t why_bytes)
+{
+    return values_name_parse(text, engine_names, field, why, why_bytes);
 }
 
 static int parse_request(const struct option_spec *spec, const char *text, void *field, char *why,
@@ -194,7 +185,7 @@ static const struct option_spec table[] = {
      .names = option_verify_names},
 
     {.name = "Completion port"},
-    {"engine", "NAME", "auto", "auto: the first one that runs here", parse_name, AT(engine)},
+    {"engine", "NAME", "auto", "auto: the first one that runs here", parse_engine, AT(engine)},
     {"workers", "W", "0",
      "threads that wait on the port (0: 2n+2 for n CPUs, by\naffinity and CPU quota)",
      options_count, AT(workers), 0, WORKERS_MAX},
@@ -230,7 +221,7 @@ static const struct option_spec table[] = {
 
     {.name = "Buffers"},
     {"scheme", "NAME", "chain",
-     "how received bytes are buffered until a frame is whole (see below)", parse_name, AT(scheme)},
+     "how received bytes are buffered until a frame is whole (see below)", parse_scheme, AT(scheme)},
     {"bind", "early|late", "late",
      "early: a receive is posted with its blocks, as in the paper; late: it\n"
      "takes blocks when data is there, so an idle connection holds none",

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/draft.h"
 #include "base/os.h"
 #include "base/progress.h"
 
@@ -20,12 +19,6 @@ enum { DESCRIPTORS_SPARE = 64 };
 const char program_time_up[] = "time-up";
 
 /* ---- open ------------------------------------------------------------------------------------ */
-
-static void report_json(const struct program *program, int error)
-{
-    fprintf(stderr, "%s: --json: cannot write '%s': %s\n", program->text->name,
-            program->options.json, strerror(error));
-}
 
 static void note_target(struct program *program)
 {
@@ -59,11 +52,8 @@ int program_open(struct program *program, const struct program_text *text, int a
     program->busiest_cpu_s = NAN;
     pthread_mutex_init(&program->failed_lock, NULL);
     atomic_store(&program->first_ns, UINT64_MAX);
-    /* Before anything runs, so that a run is not lost to a wrong path. */
-    int unwritable = json == NULL || program->options.dry_run ? 0 : draft_check(json);
-    if (unwritable == 0)
+    if (program->options.dry_run || row_json_check(program->text->name, json))
         return PROGRAM_OPEN;
-    report_json(program, -unwritable);
     processes_close(&program->fleet);
     servers_free(&program->servers);
     return EXIT_MACHINE_CANNOT;
@@ -299,33 +289,19 @@ int program_refuse(struct program *program, const char *why)
     return EXIT_WRONG_USE;
 }
 
-static int leave_row(const struct row *row, const char *path)
-{
-    struct draft draft;
-    int result = draft_open(&draft, path);
-    return result != 0 ? result : draft_close(&draft, row_write(row, draft.out));
-}
-
 int program_close(struct program *program)
 {
-    static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
     const struct collector_options *options = &program->options;
     const struct row *row = &program->row;
-    bool on_stdout = options->json != NULL && strcmp(options->json, "-") == 0;
-    int result = options->json == NULL || options->dry_run ? 0 : leave_row(row, options->json);
-    if (result != 0)
-        report_json(program, -result);
-    bool summary = !options->quiet && !on_stdout && !options->dry_run && row->status != ROW_SKIPPED;
-    if (summary)
-        row_summarize(row, stdout);
-    else if (row->status != ROW_OK)
-        fprintf(stderr, "%s: %s: %s\n", program->text->name,
-                row->status == ROW_FAILED ? "failed" : "cannot run here", row->reason);
-    /* A reader that has seen enough, such as head, is no failure. */
-    if (summary && fflush(stdout) != 0 && errno != EPIPE) {
-        fprintf(stderr, "%s: cannot write the summary: %s\n", program->text->name, strerror(errno));
-        result = -1;
-    }
+    const struct row_end end = {.program = program->text->name,
+                                .json = options->dry_run ? NULL : options->json,
+                                .quiet = options->quiet || options->dry_run,
+                                .status = row->status,
+                                .reason = row->reason,
+                                .row = row,
+                                .write = row_write,
+                                .summarize = row_summarize};
+    const int code = row_end(&end);
     program_free(program);
-    return result != 0 ? EXIT_MACHINE_CANNOT : codes[row->status];
+    return code;
 }

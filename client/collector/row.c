@@ -45,8 +45,9 @@ void row_skip(struct row *row, const char *format, ...)
     row->status = ROW_SKIPPED;
 }
 
-int row_write(const struct row *row, FILE *out)
+int row_write(const void *of, FILE *out)
 {
+    const struct row *row = of;
     struct json json;
     json_open(&json, out);
 #define ROW_OPTION(kind, key, unit, null, meaning) row_put_##kind(&json, #key, row->key);
@@ -116,8 +117,9 @@ static bool show_key(const void *shown, const char *key, char text[ROW_LINE_BYTE
     return false;
 }
 
-void row_summarize(const struct row *row, FILE *out)
+void row_summarize(const void *of, FILE *out)
 {
+    const struct row *row = of;
     row_lines_write(lines, sizeof lines / sizeof lines[0],
                     row->options->request.given ? "asked" : "request", show_key, row, out);
 }

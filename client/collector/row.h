@@ -21,10 +21,11 @@ void row_init(struct row *row, const struct collector_options *options);
 /* row_skip: the run cannot happen here; formats the reason. */
 void row_skip(struct row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* row_write: one line of JSON to `out`, flushed. 0, or a negative errno value. */
-int row_write(const struct row *row, FILE *out);
+/* Both take a struct row. row_write: one line of JSON to `out`, flushed. 0, or a negative errno
+ * value. */
+int row_write(const void *row, FILE *out);
 
 /* row_summarize: what was run and what was measured, a few aligned lines with units. */
-void row_summarize(const struct row *row, FILE *out);
+void row_summarize(const void *row, FILE *out);
 
 #endif

@@ -311,6 +311,8 @@ int main(int argc, char **argv)
     }
     if (options.dry_run)
         return EXIT_DONE;
+    if (!row_json_check(help.name, options.json))
+        return EXIT_MACHINE_CANNOT;
     static struct monitor_row row;
     struct eye eye = {.options = &options, .row = &row, .ours = viewer_leaves_row(&options)};
     os_interrupts_catch();

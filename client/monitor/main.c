@@ -1,9 +1,7 @@
 /* fanin-monitor: shows many screens, on a completion port. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/draft.h"
 #include "client/monitor/monitor.h"
 
 static const struct program_help help = {
@@ -36,13 +34,8 @@ int main(int argc, char **argv)
     const int parsed = monitor_options_read(&help, argc, argv, &options);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
-    /* Before anything runs, so that a run is not lost to a wrong path. */
-    const int unwritable = options.json == NULL || options.dry_run ? 0 : draft_check(options.json);
-    if (unwritable != 0) {
-        fprintf(stderr, "%s: --json: cannot write '%s': %s\n", help.name, options.json,
-                strerror(-unwritable));
+    if (!options.dry_run && !row_json_check(help.name, options.json))
         return EXIT_MACHINE_CANNOT;
-    }
     os_interrupts_catch();
     monitor_row_init(&row, &options);
     monitor_run(&options, options.view == VIEW_NONE ? &glass_none : &glass_windows, &row);

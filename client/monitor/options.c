@@ -15,7 +15,6 @@
 enum {
     UNSET = -1,
     WHY_BYTES = 640,
-    LIST_BYTES = 256,
     WORKERS_MAX = 4096,
     AHEAD_MAX = 16,
     FOR_MS_MAX = 7 * 24 * 3600 * 1000, /* a week */
@@ -30,26 +29,15 @@ const char *const option_security_names[] = {"none", "password", "tls", NULL};
 
 /* ---- parsers of our own ---------------------------------------------------------------------- */
 
-static const char *engine_name(unsigned index)
+static const char *engine_names(unsigned index, const char **summary)
 {
-    const char *summary;
-    return index == 0 ? "auto" : cp_engine_list(index - 1, &summary);
+    return index == 0 ? "auto" : cp_engine_list(index - 1, summary);
 }
 
 static int parse_engine(const struct option_spec *spec, const char *text, void *field, char *why,
                         size_t why_bytes)
 {
-    char list[LIST_BYTES] = "";
-    const char *name;
-    size_t used = 0, bytes = strlen(text);
-    text = text_trim(text, &bytes);
-    for (unsigned i = 0; (name = engine_name(i)) != NULL; i++) {
-        *(const char **)field = name;
-        if (strlen(name) == bytes && memcmp(text, name, bytes) == 0)
-            return 0;
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", name);
-    }
-    return why_write(why, why_bytes, "takes one of %s", list);
+    return values_name_parse(text, engine_names, field, why, why_bytes);
 }
 
 /* A link's rate, or a number of bits a second. */
@@ -322,8 +310,10 @@ int monitor_options_read(const struct program_help *program, int argc, char **ar
         .epilogue = epilogue,
         .options = program->eye ? table : table + EYE_LINES,
     };
-    *options =
-        (struct monitor_options){.viewer = options->viewer, .topology = UNSET, .security = UNSET};
+    *options = (struct monitor_options){.program = program->name,
+                                        .viewer = options->viewer,
+                                        .topology = UNSET,
+                                        .security = UNSET};
     int parsed = options_parse(&set, argc, argv, options, &operand);
     if (parsed != OPTIONS_OK)
         return parsed;

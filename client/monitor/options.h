@@ -26,6 +26,7 @@ enum { SCREENS_MAX = 4096, QUALITY_LOSSLESS = 10, MONITOR_ENCODINGS_MAX = 8 };
 
 /* As used once monitor_options_read has returned. */
 struct monitor_options {
+    const char *program; /* its name */
 #define ROW_OPTION(kind, key, unit, null, meaning) OPTION_FIELD_##kind(key)
 #include "client/monitor/row_keys.h"
     const char *listen;  /* ADDR, ADDR:PORT; NULL: --connect is given */

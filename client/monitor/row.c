@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/draft.h"
 #include "base/quantile.h"
 
 #ifndef FANIN_COMMIT
@@ -62,8 +61,9 @@ void monitor_row_fail(struct monitor_row *row, const char *format, ...)
     row->status = ROW_FAILED;
 }
 
-static int row_write(const struct monitor_row *row, FILE *out)
+static int row_write(const void *of, FILE *out)
 {
+    const struct monitor_row *row = of;
     struct json json;
     json_open(&json, out);
 #define ROW_OPTION(kind, key, unit, null, meaning) row_put_##kind(&json, #key, row->key);
@@ -123,36 +123,23 @@ static bool show_key(const void *shown, const char *key, char text[ROW_LINE_BYTE
     return false;
 }
 
-static int leave_row(const struct monitor_row *row, const char *path)
+static void row_summarize(const void *row, FILE *out)
 {
-    struct draft draft;
-    int result = draft_open(&draft, path);
-    if (result == 0)
-        result = draft_close(&draft, row_write(row, draft.out));
-    if (result != 0)
-        fprintf(stderr, "--json: cannot write '%s': %s\n", path, strerror(-result));
-    return result;
+    row_lines_write(lines, sizeof lines / sizeof lines[0], NULL, show_key, row, out);
 }
 
 int monitor_row_finish(const struct monitor_row *row)
 {
-    static const int codes[] = {EXIT_DONE, EXIT_MEASURED_FAILURE, EXIT_MACHINE_CANNOT};
     const struct monitor_options *options = row->options;
-    const bool on_stdout = options->json != NULL && strcmp(options->json, "-") == 0;
-    int result = options->json == NULL || options->dry_run ? 0 : leave_row(row, options->json);
-    const bool summary =
-        !options->quiet && !on_stdout && !options->dry_run && row->status != ROW_SKIPPED;
-    if (summary)
-        row_lines_write(lines, sizeof lines / sizeof lines[0], NULL, show_key, row, stdout);
-    else if (row->status != ROW_OK)
-        fprintf(stderr, "%s: %s\n", row->status == ROW_FAILED ? "failed" : "cannot run here",
-                row->reason);
-    /* A reader that has seen enough, such as head, is no failure. */
-    if (summary && fflush(stdout) != 0 && errno != EPIPE) {
-        fprintf(stderr, "cannot write the summary: %s\n", strerror(errno));
-        result = -1;
-    }
-    return result != 0 ? EXIT_MACHINE_CANNOT : codes[row->status];
+    const struct row_end end = {.program = options->program,
+                                .json = options->dry_run ? NULL : options->json,
+                                .quiet = options->quiet || options->dry_run,
+                                .status = row->status,
+                                .reason = row->reason,
+                                .row = row,
+                                .write = row_write,
+                                .summarize = row_summarize};
+    return row_end(&end);
 }
 
 void monitor_row_usage(struct monitor_row *row, const struct os_usage *before,

@@ -272,6 +272,8 @@ int main(int argc, char **argv)
     const int parsed = monitor_options_read(&help, argc, argv, &options);
     if (parsed != OPTIONS_OK)
         return parsed == OPTIONS_DONE ? EXIT_DONE : EXIT_WRONG_USE;
+    if (!options.dry_run && !row_json_check(help.name, options.json))
+        return EXIT_MACHINE_CANNOT;
     struct peer peer = {
         .options = &options, .row = &row, .count = (unsigned)options.screens, .listener = -1};
     rfbClientLog = rfbClientErr = say_nothing;

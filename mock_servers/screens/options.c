@@ -24,19 +24,21 @@ enum {
 
 /* ---- parsers of our own ---- */
 
+static const char *scene_name(unsigned index, const char **summary)
+{
+    const struct scene_kind *kind = scene_list(index);
+    *summary = kind != NULL ? kind->summary : NULL;
+    return kind != NULL ? kind->name : NULL;
+}
+
 static int option_scene(const struct option_spec *spec, const char *text, void *field, char *why,
                         size_t why_bytes)
 {
-    const struct scene_kind *kind = scene_named(text);
-    *(const struct scene_kind **)field = kind;
-    if (kind != NULL)
-        return 0;
-    why_write(why, why_bytes, "takes one of");
-    for (unsigned i = 0; (kind = scene_list(i)) != NULL; i++) {
-        size_t used = strlen(why);
-        why_write(why + used, why_bytes - used, "%s %s", i > 0 ? "," : "", kind->name);
-    }
-    return -1;
+    const char *name;
+    if (values_name_parse(text, scene_name, &name, why, why_bytes) != 0)
+        return -1;
+    *(const struct scene_kind **)field = scene_named(name);
+    return 0;
 }
 
 /* A device's name by its index, sources first; NULL after the last. */
@@ -56,18 +58,7 @@ static const char *device_name(unsigned index, const char **summary)
 static int option_device(const struct option_spec *spec, const char *text, void *field, char *why,
                          size_t why_bytes)
 {
-    const char *name, *summary;
-    for (unsigned i = 0; (name = device_name(i, &summary)) != NULL; i++)
-        if (strcmp(name, text) == 0) {
-            *(const char **)field = name;
-            return 0;
-        }
-    why_write(why, why_bytes, "takes one of");
-    for (unsigned i = 0; (name = device_name(i, &summary)) != NULL; i++) {
-        size_t used = strlen(why);
-        why_write(why + used, why_bytes - used, "%s %s", i > 0 ? "," : "", name);
-    }
-    return -1;
+    return values_name_parse(text, device_name, field, why, why_bytes);
 }
 
 static void device_find(struct screens_config *config)

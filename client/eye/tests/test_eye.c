@@ -316,6 +316,20 @@ TEST(a_row_has_what_the_viewer_says_and_what_the_eye_saw, eye_setup, eye_teardow
     assert_true(row_number("input_ms_p50") <= row_number("input_ms_p95"));
 }
 
+/* Nothing is started for it: the viewer would hang. */
+TEST(a_row_that_cannot_be_written_is_told_before_the_run, eye_setup, eye_teardown)
+{
+    char errors[1024];
+    int code;
+    setenv(PART, PART_HANG, 1);
+    snprintf(row_path, sizeof row_path, "%s/none/row", directory);
+    struct os_process eye = eye_start((const char *const[]){"--screens=1", NULL});
+    assert_int_equal(os_process_wait(&eye, (uint64_t)PATIENCE_S * OS_NS_PER_S, &code), 1);
+    assert_int_equal(code, EXIT_MACHINE_CANNOT);
+    file_read(errors_path, errors, sizeof errors);
+    assert_non_null(strstr(errors, "fanin-eye: --json: cannot write"));
+}
+
 TEST(windows_of_other_viewers_are_set_apart, eye_setup, eye_teardown)
 {
     NEEDS_XVFB();
