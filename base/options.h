@@ -96,8 +96,8 @@ extern const struct unit values_durations[], values_bit_rates[];
  * blanks around them. False unless their product is whole and fits. */
 bool values_quantity_parse(const char *text, const struct unit *units, uint64_t *value);
 
-/* values_name_parse: sets *name to that of the list which `text` is, but for blanks around it; a list
- * gives a name and a line on it by index, NULL after the last. 0, or -1 with `why`. */
+/* values_name_parse: sets *name to that of the list which `text` is, but for blanks around it; a
+ * list gives a name and a line on it by index, NULL after the last. 0, or -1 with `why`. */
 typedef const char *name_list(unsigned index, const char **summary);
 int values_name_parse(const char *text, name_list *names, const char **name, char *why,
                       size_t why_bytes);

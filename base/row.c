@@ -1,5 +1,5 @@
-/* Writes the values of a row whose null JSON's own writer does not know, its summary, and both where
- * a program ends. */
+/* Writes the values of a row whose null JSON's own writer does not know, its summary, and both
+ * where a program ends. */
 #include "base/row.h"
 
 #include <assert.h>

@@ -135,8 +135,9 @@ struct row_end {
  * cannot be written, which was said. */
 bool row_json_check(const char *program, const char *json);
 
-/* row_end: writes the row, whole or not at all, and the summary to standard output. Returns the exit
- * code that the row asks for, or EXIT_MACHINE_CANNOT if row or summary could not be written. */
+/* row_end: writes the row, whole or not at all, and the summary to standard output. Returns the
+ * exit code that the row asks for, or EXIT_MACHINE_CANNOT where row or summary could not be
+ * written. */
 int row_end(const struct row_end *end);
 
 #endif

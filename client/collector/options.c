@@ -221,7 +221,8 @@ static const struct option_spec table[] = {
 
     {.name = "Buffers"},
     {"scheme", "NAME", "chain",
-     "how received bytes are buffered until a frame is whole (see below)", parse_scheme, AT(scheme)},
+     "how received bytes are buffered until a frame is whole (see below)", parse_scheme,
+     AT(scheme)},
     {"bind", "early|late", "late",
      "early: a receive is posted with its blocks, as in the paper; late: it\n"
      "takes blocks when data is there, so an idle connection holds none",

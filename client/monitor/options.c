@@ -310,10 +310,8 @@ int monitor_options_read(const struct program_help *program, int argc, char **ar
         .epilogue = epilogue,
         .options = program->eye ? table : table + EYE_LINES,
     };
-    *options = (struct monitor_options){.program = program->name,
-                                        .viewer = options->viewer,
-                                        .topology = UNSET,
-                                        .security = UNSET};
+    *options = (struct monitor_options){
+        .program = program->name, .viewer = options->viewer, .topology = UNSET, .security = UNSET};
     int parsed = options_parse(&set, argc, argv, options, &operand);
     if (parsed != OPTIONS_OK)
         return parsed;
