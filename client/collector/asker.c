@@ -112,7 +112,7 @@ const char *asker_stats(struct program *program, struct asker *asker, struct pro
 /* A late answer must not be taken for that of a later question. */
 void asker_time(struct asker *asker, struct clock_offset *offset)
 {
-    if (asker->connected && !clocks_ask(offset, asker->handle, timeout_ns))
+    if (asker->connected && clock_offset_ask(offset, asker->handle, timeout_ns) != 0)
         asker_close(asker);
 }
 

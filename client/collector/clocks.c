@@ -1,85 +1,16 @@
 /* Compares the clocks of client and fleet. */
 #include "client/collector/clocks.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#include "base/net.h"
 #include "base/os.h"
-#include "base/protocol.h"
 
 enum {
-    ASKED_TIMES = 64,    /* one of them is likely to meet no busy processor */
-    ASKED_TIMES_MIN = 3, /* also where they take longer than: */
-    ASKED_MS_MAX = 250,
-    INTERRUPTED_MS = 100, /* patience after Ctrl-C */
-    SPIN_US = 200,        /* an answer is awaited so long without sleep, which costs 50 us */
     SLEWED_PART = 2000,   /* of a second: 500 us, the most that NTP slews a clock in it */
     LIMITED_PERCENT = 10, /* of the median: a larger error limits what latencies say */
 };
-
-/* ---- the fleet's clock ----------------------------------------------------------------------- */
-
-void clock_offset_take(struct clock_offset *offset, uint64_t asked_ns, uint64_t there_ns,
-                       uint64_t answered_ns)
-{
-    const struct os_distance fleet = {.min_ns = (int64_t)(there_ns - answered_ns),
-                                      .max_ns = (int64_t)(there_ns - asked_ns)};
-    if (answered_ns < asked_ns)
-        return; /* the clock here was set meanwhile */
-    if (!offset->known || fleet.max_ns - fleet.min_ns < offset->fleet.max_ns - offset->fleet.min_ns)
-        *offset = (struct clock_offset){.known = true, .asked_ns = os_now_ns(), .fleet = fleet};
-}
-
-/* The answer, which is all that comes on this connection. 0, or a negative errno value. */
-static int read_answer(cp_handle handle, char line[PROTOCOL_LINE_BYTES_MAX], uint64_t timeout_ns)
-{
-    const uint64_t began_ns = os_now_ns();
-    for (size_t used = 0; used + 1 < PROTOCOL_LINE_BYTES_MAX;) {
-        const int64_t bytes = net_receive(handle, line + used, PROTOCOL_LINE_BYTES_MAX - 1 - used);
-        const uint64_t gone_ns = os_now_ns() - began_ns;
-        if (bytes == -EAGAIN && gone_ns >= timeout_ns)
-            return -ETIMEDOUT;
-        if (bytes == -EAGAIN && gone_ns >= SPIN_US * UINT64_C(1000))
-            net_wait(handle, NET_READABLE, os_slice_ns(timeout_ns - gone_ns));
-        if (bytes <= 0 && bytes != -EAGAIN)
-            return bytes == 0 ? -ENOTCONN : (int)bytes;
-        used += bytes > 0 ? (size_t)bytes : 0;
-        line[used] = '\0';
-        if (used >= 2 && strcmp(line + used - 2, "\r\n") == 0) {
-            line[used - 2] = '\0';
-            return 0;
-        }
-        if (os_interrupted() && gone_ns >= INTERRUPTED_MS * (uint64_t)OS_NS_PER_MS)
-            return -ECANCELED;
-    }
-    return -EINVAL;
-}
-
-bool clocks_ask(struct clock_offset *offset, cp_handle handle, uint64_t timeout_ns)
-{
-    const uint64_t began_ns = os_now_ns();
-    *offset = (struct clock_offset){.known = false};
-    for (unsigned i = 0;
-         i < ASKED_TIMES &&
-         (i < ASKED_TIMES_MIN || os_now_ns() - began_ns < ASKED_MS_MAX * (uint64_t)OS_NS_PER_MS);
-         i++) {
-        char line[PROTOCOL_LINE_BYTES_MAX];
-        uint64_t there_ns;
-        const int bytes = protocol_write_time_request(line, sizeof line);
-        const uint64_t asked_ns = os_wall_ns();
-        if (net_send_all(handle, line, (size_t)bytes, timeout_ns) != 0 ||
-            read_answer(handle, line, timeout_ns) != 0)
-            return false;
-        const uint64_t answered_ns = os_wall_ns();
-        if (protocol_read_time(line, &there_ns) != NULL)
-            return false;
-        clock_offset_take(offset, asked_ns, there_ns, answered_ns);
-    }
-    return true;
-}
 
 /* ---- the client's own ------------------------------------------------------------------------ */
 

@@ -9,16 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/os.h"
+#include "base/clock_offset.h"
 #include "client/collector/row.h"
-#include <cport.h>
-
-/* How far a clock of the fleet is ahead of the client's. */
-struct clock_offset {
-    bool known;
-    uint64_t asked_ns; /* when that was, by os_now_ns */
-    struct os_distance fleet;
-};
 
 /* Of one process. */
 struct clock_pair {
@@ -43,16 +35,6 @@ struct clocks {
     int64_t moved_ns;           /* by which one jumped or drifted during the run; 0: none did */
     uint64_t error_ns;          /* the largest */
 };
-
-/* clocks_ask: asks the device at the other end for its time, 64 times unless that takes long, and
- * keeps the narrowest answer. It is logged in to, if need be. Blocks for up to `timeout_ns` each
- * time. False: a question was not answered, and no other may follow it. */
-bool clocks_ask(struct clock_offset *offset, cp_handle handle, uint64_t timeout_ns);
-
-/* clock_offset_take: one answer: asked at `asked_ns`, there at `there_ns`, answered at
- * `answered_ns`. It replaces a known offset that is wider. */
-void clock_offset_take(struct clock_offset *offset, uint64_t asked_ns, uint64_t there_ns,
-                       uint64_t answered_ns);
 
 /* clocks_watch: looks at the own clocks, again and again during a run. clock_watch_look: the same
  * with what os_wall_distance gave at `now_ns`. A wall clock that is slewed, as NTP does, has not

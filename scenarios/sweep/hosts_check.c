@@ -7,46 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock_offset.h"
 #include "base/options.h"
-#include "base/protocol.h"
 #include "scenarios/sweep/check.h"
 #include "scenarios/sweep/record.h"
 
 enum {
-    EXCHANGES = 64,
     CONNECT_MS_MAX = 3000,
     OTHER_DESCRIPTORS = 64, /* as fanin-servers has it, beside a listener and a connection each */
 };
 
 /* ---- the way there ---- */
-
-/* One exchange. 0 with the time there; the answer came between *asked_ns and *answered_ns. */
-static int ask_time(intptr_t handle, uint64_t *asked_ns, uint64_t *there_ns, uint64_t *answered_ns)
-{
-    const uint64_t timeout_ns = (uint64_t)CONNECT_MS_MAX * OS_NS_PER_MS;
-    char line[PROTOCOL_LINE_BYTES_MAX];
-    int bytes = protocol_write_time_request(line, sizeof line);
-    *asked_ns = os_wall_ns();
-    int error = net_send_all(handle, line, (size_t)bytes, timeout_ns);
-    if (error == 0)
-        error = net_read_line(handle, line, sizeof line, timeout_ns);
-    *answered_ns = os_wall_ns();
-    if (error == 0 && protocol_read_time(line, there_ns) != NULL)
-        error = -EPROTO;
-    return error;
-}
-
-static void take_exchange(struct route *route, uint64_t asked_ns, uint64_t there_ns,
-                          uint64_t answered_ns)
-{
-    if (answered_ns < asked_ns)
-        return; /* the clock here was set meanwhile */
-    uint64_t trip_ns = answered_ns - asked_ns;
-    if (route->round_trip_ns != 0 && trip_ns >= route->round_trip_ns)
-        return;
-    route->round_trip_ns = trip_ns;
-    route->clock_offset_ns = (int64_t)(there_ns - asked_ns - trip_ns / 2);
-}
 
 struct route route_measure(const struct net_address *address)
 {
@@ -56,12 +27,10 @@ struct route route_measure(const struct net_address *address)
     if (route.error != 0)
         return route;
     route.connected = true;
-    for (unsigned i = 0; i < EXCHANGES && route.error == 0; i++) {
-        uint64_t asked_ns, there_ns, answered_ns;
-        route.error = ask_time(handle, &asked_ns, &there_ns, &answered_ns);
-        if (route.error == 0)
-            take_exchange(&route, asked_ns, there_ns, answered_ns);
-    }
+    struct clock_offset clock;
+    route.error = clock_offset_ask(&clock, handle, (uint64_t)CONNECT_MS_MAX * OS_NS_PER_MS);
+    route.round_trip_ns = (uint64_t)(clock.fleet.max_ns - clock.fleet.min_ns);
+    route.clock_offset_ns = clock.fleet.min_ns + (int64_t)(route.round_trip_ns / 2);
     net_close(handle);
     return route;
 }
