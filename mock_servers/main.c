@@ -266,12 +266,16 @@ static int serve_as_asked(int argc, char **argv)
     return code == EXIT_DONE ? run(&config) : code;
 }
 
-/* Before the options are read: a launcher is told of those that are wrong, too. */
+/* Before the options are read: a launcher is told of those that are wrong, too. The shortest of the
+ * option's names is "--ho". */
 static bool hosted_asked(char **argv)
 {
-    for (; *argv != NULL; argv++)
-        if (strcmp(*argv, "--hosted") == 0 || strcmp(*argv, "--hosted=yes") == 0)
+    for (; *argv != NULL; argv++) {
+        const size_t length = strcspn(*argv, "=");
+        if (length >= strlen("--ho") && strncmp(*argv, "--hosted", length) == 0 &&
+            strcmp(*argv + length, "=no") != 0)
             return true;
+    }
     return false;
 }
 

@@ -185,9 +185,9 @@ struct launched {
     int in, out, errors;
 };
 
-static struct launched launch(const char *const *arguments)
+static struct launched launch_by(const char *hosted, const char *const *arguments)
 {
-    char program[PATH_BYTES], *argv[ARGUMENTS_MAX] = {program, "--hosted"};
+    char program[PATH_BYTES], *argv[ARGUMENTS_MAX] = {program, (char *)hosted};
     int in[2], out[2], errors[2];
     program_path(program);
     for (unsigned i = 0; arguments[i] != NULL; i++)
@@ -206,6 +206,11 @@ static struct launched launch(const char *const *arguments)
     close(out[1]);
     close(errors[1]);
     return (struct launched){process, in[1], out[0], errors[0]};
+}
+
+static struct launched launch(const char *const *arguments)
+{
+    return launch_by("--hosted", arguments);
 }
 
 static void line_take(int from, char *line, size_t bytes)
@@ -289,6 +294,19 @@ TEST(a_launcher_is_told_what_failed)
                  errors + strlen("fanin-servers: "));
         assert_true(strlen(line) <= HOSTED_LINE_BYTES_MAX);
         assert_int_equal(strncmp(line, expected, strlen(line) - 1), 0);
+    }
+}
+
+TEST(a_launcher_is_told_also_where_hosted_is_abbreviated)
+{
+    static const char *const names[] = {"--ho", "--host=yes", "--hosted=yes"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        char line[OUT_BYTES], errors[OUT_BYTES];
+        struct launched launched = launch_by(names[i], (const char *const[]){"--count=0", NULL});
+        line_take(launched.out, line, sizeof line);
+        assert_int_equal(launched_end(&launched, errors), 2);
+        close(launched.in);
+        assert_int_equal(strncmp(line, "FAILED ", 7), 0);
     }
 }
 
