@@ -251,7 +251,10 @@ stress: $(STRESS) ; @$(STRESS) --seconds=$(STRESS_SECONDS) $(if $(SEED),--seed=$
 fuzz: ; @.ci/deps build test && .ci/fuzz $(FUZZ_RUNS)
 reproduce: ; @.ci/deps build report && scenarios/reproduce
 bench: ; @.ci/deps build bench && scenarios/bench
-scale100k: ; @.ci/deps build guest && $(MAKE) --no-print-directory CC=gcc SANITIZER= && scenarios/guest scenarios/scale100k.conf
+scale100k:
+	@.ci/deps build guest
+	@$(MAKE) --no-print-directory CC=gcc SANITIZER=
+	@scenarios/guest scenarios/scale100k.conf
 profile: ; @.ci/deps build profile && scenarios/profile
 reference: ; @.ci/deps build report profile && scenarios/reference
 tidy: ; @.ci/deps build test && .ci/tidy
