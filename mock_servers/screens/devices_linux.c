@@ -53,6 +53,8 @@ static const char *host_of(const struct net_address *address, char text[NET_TEXT
 
 /* ---- x11vnc ---------------------------------------------------------------------------------- */
 
+/* As it comes, but for -sb: after a minute without a change it looks at its screen every second or
+ * two only, and our screens rest for longer than that while nobody is connected. */
 static void x11vnc_default(struct arguments *arguments, const struct screens_config *config,
                            unsigned number, const char *display)
 {
@@ -65,6 +67,8 @@ static void x11vnc_default(struct arguments *arguments, const struct screens_con
     arguments_add(arguments, "-noipv6");
     arguments_add(arguments, "-forever");
     arguments_add(arguments, "-shared");
+    arguments_add(arguments, "-sb");
+    arguments_add(arguments, "0");
     arguments_add(arguments, "-rfbport");
     arguments_add(arguments, "%llu",
                   config->connect != NULL ? 0 : (long long)config->port + number);
@@ -85,8 +89,8 @@ static void x11vnc_default(struct arguments *arguments, const struct screens_con
 static void x11vnc_tuned(struct arguments *arguments, const struct screens_config *config,
                          unsigned number, const char *display)
 {
-    static const char *const options[] = {"-wait", "2", "-defer",      "1",       "-nonap",
-                                          "-sb",   "0", "-nowait_bog", "-speeds", "lan"};
+    static const char *const options[] = {"-wait",  "2",           "-defer",  "1",
+                                          "-nonap", "-nowait_bog", "-speeds", "lan"};
     x11vnc_default(arguments, config, number, display);
     for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
         arguments_add(arguments, "%s", options[i]);

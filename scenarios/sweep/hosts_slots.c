@@ -14,6 +14,7 @@
  * signs of life are due in it. */
 #define SUSPECT_NS    ((uint64_t)OS_NS_PER_S)
 #define SUSPECTED_NS  ((uint64_t)50 * OS_NS_PER_MS) /* from one look at its log to the next */
+#define CODES_NS      ((uint64_t)2 * OS_NS_PER_S)
 #define LOOK_AGAIN_NS ((uint64_t)2 * OS_NS_PER_MS)
 
 /* ---- slots; under the lock ---- */
@@ -304,7 +305,7 @@ void hosts_forgive(struct hosts *hosts, uint64_t late_ns)
 /* ---- what the sweep asks ---- */
 
 struct tally {
-    unsigned ready, failed;
+    unsigned ready, failed, ended; /* ended: of the failed, with an exit code */
 };
 
 static struct tally count_hosts(struct hosts *hosts)
@@ -314,6 +315,7 @@ static struct tally count_hosts(struct hosts *hosts)
     for (unsigned i = 0; i < hosts->slot_count; i++) {
         const struct host *host = &hosts->slots[i].host;
         tally.failed += host->failure != NULL;
+        tally.ended += host->failure != NULL && host->exit_code != EXIT_UNKNOWN;
         tally.ready += host->ready && host->failure == NULL;
     }
     pthread_mutex_unlock(&hosts->lock);
@@ -346,7 +348,9 @@ bool hosts_await(struct hosts *hosts, uint64_t limit_ns, uint64_t after_failure_
         const uint64_t now_ns = os_active_ns();
         if (tally.failed != 0 && failed_ns == 0)
             failed_ns = now_ns;
-        if (tally.ready + tally.failed == hosts->slot_count)
+        /* One that says why it failed says by its exit code, a moment later, whose fault it is. */
+        if (tally.ready + tally.failed == hosts->slot_count &&
+            (tally.ended == tally.failed || now_ns - failed_ns >= CODES_NS))
             return tally.failed == 0;
         if (failed_ns != 0 && now_ns - failed_ns >= after_failure_ns)
             return false;
