@@ -10,7 +10,8 @@
 #define NS_PER_S    1e9
 
 /* A free link is tried by one request of so many, and not more often. An answer is late if others
- * hold it up for longer than the queue that keeps a wire busy while threads wait for processors. */
+ * hold it up for longer than the queue that keeps a wire busy while threads wait for processors. One
+ * alone that is late has met a pause of the machine. */
 enum { SAMPLE_UPDATES = 64 };
 #define SAMPLE_NS UINT64_C(50000000)
 #define QUEUE_NS  UINT64_C(50000000)
@@ -118,10 +119,12 @@ void credit_begun(struct credit *credit, unsigned screen, uint64_t now_ns)
         credit->least_ns = took_ns;
     if (took_ns < credit->round_ns)
         credit->round_ns = took_ns;
-    if (took_ns > credit->least_ns + QUEUE_NS)
+    const bool is_late = took_ns > credit->least_ns + QUEUE_NS;
+    if (is_late && credit->was_late)
         credit->is_full = true;
-    else if (list_first(&credit->waiting) == NULL)
+    else if (!is_late && list_first(&credit->waiting) == NULL)
         credit->is_full = false;
+    credit->was_late = is_late;
     if (credit->is_full && ++credit->round >= credit->turns_max)
         end_round(credit);
 }

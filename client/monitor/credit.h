@@ -10,7 +10,7 @@
  * time that it took. One request of many, and every turn, is `certain`: it asks for a pixel, too,
  * changed or not.
  *
- *     free: all are asked as they answer --- a certain answer was late ---> full
+ *     free: all are asked as they answer --- two certain answers were late ---> full
  *     full: so many have a turn, the others wait --- nobody waits ---> free
  *
  * A screen that had a turn and nothing new is asked without one: its answer may take any time. */
@@ -47,7 +47,7 @@ struct credit {
     struct list_node waiting; /* the longest first */
     struct credit_screen *screens;
 
-    bool is_full;
+    bool is_full, was_late; /* was_late: the last certain answer */
     unsigned turns, turns_max;
     uint64_t updates, update_ns; /* of all; the last one */
     uint64_t looked_ns;          /* for turns that do not end */
