@@ -10,8 +10,8 @@
 #define NS_PER_S    1e9
 
 /* A free link is tried by one request of so many, and not more often. An answer is late if others
- * hold it up for longer than the queue that keeps a wire busy while threads wait for processors. One
- * alone that is late has met a pause of the machine. */
+ * hold it up for longer than the queue that keeps a wire busy while threads wait for processors.
+ * One alone has met a pause of the machine. */
 enum { SAMPLE_UPDATES = 64 };
 #define SAMPLE_NS UINT64_C(50000000)
 #define QUEUE_NS  UINT64_C(50000000)
