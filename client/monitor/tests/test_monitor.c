@@ -472,7 +472,8 @@ TEST(behind_what_is_full_screens_take_turns_and_no_memory, NULL, tear_down)
     os_usage_read(&after);
     assert_string_equal(row.interrupted_by, "windows closed");
     assert_true(asked_least < MANY / 2);
-    assert_true(after.rss_peak_bytes < before.rss_bytes + GROWTH_MAX);
+    /* The thread sanitizer keeps a shadow of all pictures, which is larger than they are. */
+    assert_true(THREAD_SANITIZED || after.rss_peak_bytes < before.rss_bytes + GROWTH_MAX);
 }
 
 /* What waited behind 200 first pictures was due before the watch; it is not among its delays.
