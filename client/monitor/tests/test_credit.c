@@ -208,6 +208,19 @@ TEST(a_link_that_becomes_full_is_noticed_and_left_again, NULL, close_credit)
     assert_int_equal(sim.asked, SIM_MAX);
 }
 
+/* Pauses at ever other moments of what is on its way. */
+TEST(a_pause_of_the_machine_is_no_full_link, NULL, close_credit)
+{
+    simulate(SIM_MAX, 20 * MS, 0, 3 * MS);
+    for (unsigned steps = 900; steps < 1500; steps += 13) {
+        sim.now_ns += 100 * MS;
+        for (unsigned i = 0; i < steps; i++) {
+            sim_step();
+            assert_false(credit.is_full);
+        }
+    }
+}
+
 /* Their updates are slow each by itself, and their first bytes are not. */
 TEST(screens_on_slow_links_of_their_own_are_all_asked, NULL, close_credit)
 {
