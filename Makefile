@@ -190,8 +190,8 @@ $(BUILD)/cport/tests/bench_echo: $(if $(HAS_LIBUV),$(BUILD)/cport/tests/echo/lib
 # This test makes accepts fail.
 %/test_port_connect: ALL_LDFLAGS += -Wl,--wrap=accept4
 
-# This test sets the wall clock.
-%/test_clocks: ALL_LDFLAGS += -Wl,--wrap=os_wall_ns
+# This test sets the wall clock, after clocks were compared.
+%/test_clocks: ALL_LDFLAGS += -Wl,--wrap=os_wall_ns,--wrap=clock_offset_ask
 
 # This test makes liburing calls fail.
 %/test_uring: ALL_LDFLAGS += -Wl,--wrap=io_uring_queue_init,--wrap=io_uring_get_probe_ring,--wrap=io_uring_submit
