@@ -52,18 +52,20 @@ void asking_received(struct screen *screen)
     pthread_mutex_unlock(&monitor->lock);
 }
 
-/* A screen may answer several requests with one update; an audit must go on even then. */
+/* A screen may answer several requests with one update; its audit must go on even then. */
 void asking_answered(struct screen *screen, uint64_t bits, bool news)
 {
     struct monitor *monitor = screen->monitor;
-    enum request request = REQUEST_CHANGES;
+    enum request request = REQUEST_NONE;
     screen->is_coming = false;
-    if (atomic_load_explicit(&monitor->phase, memory_order_relaxed) < PHASE_AUDITING) {
-        pthread_mutex_lock(&monitor->lock);
+    pthread_mutex_lock(&monitor->lock);
+    if (atomic_load(&monitor->phase) < PHASE_AUDITING) {
         credit_answered(&monitor->credit, (unsigned)screen->place, bits, news, os_now_ns());
         request = ask_all(monitor, screen);
-        pthread_mutex_unlock(&monitor->lock);
+    } else if (monitor->places[screen->place].audit == AUDIT_ASKED) {
+        request = REQUEST_CHANGES;
     }
+    pthread_mutex_unlock(&monitor->lock);
     if (request != REQUEST_NONE)
         monitored_request(screen, request == REQUEST_CERTAIN);
 }

@@ -1,11 +1,42 @@
 /* The audit: when the scenes stop, what is shown equals what each screen has, and all input that
  * was sent was seen (base/rfb/protocol.h). */
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #include "client/monitor/monitor.h"
 
-enum { PATIENCE_MS = 5000, LIMIT_MS = 30000, LOOK_MS = 20 };
+enum { STILL_MS = 500, PATIENCE_MS = 5000, LIMIT_MS = 30000, LOOK_MS = 20 };
+
+/* ---- the wait ---- */
+
+void audit_wait_look(struct audit_wait *wait, const struct audit_wait *seen)
+{
+    const struct audit_wait before = *wait;
+    const bool first = before.began_ns == 0;
+    *wait = *seen;
+    wait->began_ns = first ? seen->now_ns : before.began_ns;
+    wait->came_ns = first || seen->bytes != before.bytes ? seen->now_ns : before.came_ns;
+    wait->answered_ns =
+        first || seen->answers != before.answers ? seen->now_ns : before.answered_ns;
+}
+
+unsigned audit_wait_room(const struct audit_wait *wait)
+{
+    if (wait->now_ns - wait->came_ns > (uint64_t)STILL_MS * OS_NS_PER_MS)
+        return AUDIT_TURNS;
+    return wait->owed < AUDIT_TURNS ? AUDIT_TURNS - wait->owed : 0;
+}
+
+bool audit_wait_is_over(const struct audit_wait *wait)
+{
+    const uint64_t came_for_ns = wait->came_ns - wait->began_ns;
+    const uint64_t least_ns = (uint64_t)PATIENCE_MS * OS_NS_PER_MS;
+    return wait->now_ns - wait->came_ns > (came_for_ns > least_ns ? came_for_ns : least_ns) ||
+           wait->now_ns - wait->answered_ns > (uint64_t)LIMIT_MS * OS_NS_PER_MS;
+}
+
+/* ---- one screen ---- */
 
 struct said {
     unsigned long long picture, keys, pointers, updates;
@@ -50,8 +81,8 @@ void audit_text(struct screen *screen, const char *text, size_t bytes)
         judge(screen, &said);
 }
 
-/* Under the lock. */
-static void ask(struct monitor *monitor, unsigned number)
+/* Under the lock. False: it cannot say what it has. */
+static bool ask(struct monitor *monitor, unsigned number)
 {
     static const char question[] = RFB_AUDIT_ASK;
     enum { TEXT_BYTES = sizeof question - 1 };
@@ -60,46 +91,53 @@ static void ask(struct monitor *monitor, unsigned number)
     uint8_t cut_text[8 + TEXT_BYTES] = {RFB_CLIENT_CUT_TEXT};
     input_release(monitor, number);
     if (screen == NULL || !atomic_load(&screen->ready) || !screen->ours)
-        return;
+        return false;
     place->audit = AUDIT_ASKED;
     rfb_put32(cut_text + 4, TEXT_BYTES);
     memcpy(cut_text + 8, question, TEXT_BYTES);
     send_input(screen);
     send_bytes(screen, cut_text, sizeof cut_text);
     monitored_request(screen, false);
+    return true;
 }
 
-/* Whether somebody still owes an answer. *bytes: what all have sent. */
-static bool is_waiting(struct monitor *monitor, uint64_t *bytes)
+/* ---- all ---- */
+
+/* Asks so many more of those from *next on. */
+static void ask_some(struct monitor *monitor, unsigned *next, unsigned count)
 {
-    bool waiting = false;
-    *bytes = monitor_counts(monitor).bytes;
     pthread_mutex_lock(&monitor->lock);
-    for (unsigned i = 0; i < monitor->options->screens; i++)
-        waiting = waiting || (monitor->places[i].screen != NULL &&
-                              (monitor->places[i].audit == AUDIT_ASKED ||
-                               !send_is_empty(monitor->places[i].screen)));
+    while (count > 0 && *next < monitor->options->screens)
+        count -= ask(monitor, (*next)++);
     pthread_mutex_unlock(&monitor->lock);
-    return waiting;
 }
 
-/* As long as something comes it may be what was asked for, over a slow link; but there are screens
- * that never come to an end. */
-static void await(struct monitor *monitor)
+static void look(struct monitor *monitor, struct audit_wait *wait)
 {
-    const uint64_t began_ns = os_active_ns();
-    uint64_t bytes, before = 0, came_ns = began_ns;
-    while (is_waiting(monitor, &bytes)) {
-        const uint64_t now_ns = os_active_ns();
-        monitor_look(monitor);
-        if (bytes != before)
-            came_ns = now_ns;
-        before = bytes;
-        if (now_ns - came_ns > (uint64_t)PATIENCE_MS * OS_NS_PER_MS ||
-            now_ns - began_ns > (uint64_t)LIMIT_MS * OS_NS_PER_MS)
+    struct audit_wait seen = {.now_ns = os_active_ns(), .bytes = monitor_counts(monitor).bytes};
+    pthread_mutex_lock(&monitor->lock);
+    for (unsigned i = 0; i < monitor->options->screens; i++) {
+        const struct place *place = &monitor->places[i];
+        seen.answers += place->audit == AUDIT_PASSED || place->audit == AUDIT_FAILED;
+        seen.owed +=
+            place->screen != NULL && (place->audit == AUDIT_ASKED || !send_is_empty(place->screen));
+    }
+    pthread_mutex_unlock(&monitor->lock);
+    audit_wait_look(wait, &seen);
+}
+
+static void ask_all(struct monitor *monitor)
+{
+    struct audit_wait wait = {.began_ns = 0};
+    unsigned next = 0;
+    for (look(monitor, &wait); !audit_wait_is_over(&wait); look(monitor, &wait)) {
+        if (next == monitor->options->screens && wait.owed == 0)
             return;
+        ask_some(monitor, &next, audit_wait_room(&wait));
+        monitor_look(monitor);
         os_park(&monitor->main, (uint64_t)LOOK_MS * OS_NS_PER_MS);
     }
+    ask_some(monitor, &next, UINT_MAX); /* gave no answer either */
 }
 
 static void sum_up(struct monitor *monitor)
@@ -141,10 +179,6 @@ static void sum_up(struct monitor *monitor)
 void audit_run(struct monitor *monitor)
 {
     atomic_store(&monitor->phase, PHASE_AUDITING);
-    pthread_mutex_lock(&monitor->lock);
-    for (unsigned i = 0; i < monitor->options->screens; i++)
-        ask(monitor, i);
-    pthread_mutex_unlock(&monitor->lock);
-    await(monitor);
+    ask_all(monitor);
     sum_up(monitor);
 }

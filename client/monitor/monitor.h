@@ -278,6 +278,22 @@ void asking_tick(struct monitor *monitor);
 
 /* ---- audit.c ---- */
 
+/* What is known of the answers. Pure. All screens at once would fill a link, and none would answer
+ * before all had: so many owe an answer at a time, unless those are still. */
+enum { AUDIT_TURNS = 16 };
+struct audit_wait {
+    unsigned owed, answers;
+    uint64_t bytes, now_ns, began_ns, came_ns, answered_ns;
+};
+
+/* audit_wait_look: `seen`, of which now_ns and what has come count. audit_wait_room: so many more
+ * may be asked. audit_wait_is_over: nothing came for 5 s, or for as long as something came before
+ * (TCP doubles its wait when a link stays full); or no answer for 30 s, since a screen may send and
+ * never come to an end. */
+void audit_wait_look(struct audit_wait *wait, const struct audit_wait *seen);
+unsigned audit_wait_room(const struct audit_wait *wait);
+bool audit_wait_is_over(const struct audit_wait *wait);
+
 /* audit_run: asks all screens and waits for answers. On main. */
 void audit_run(struct monitor *monitor);
 /* audit_text: what a screen has said. On its thread. */
