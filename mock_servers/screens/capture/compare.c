@@ -1,4 +1,5 @@
-/* What has changed between two pictures: scrolled content by hashes of rows, the rest by tiles. */
+/* What has changed between two pictures: scrolled content by hashes of some of its columns, which
+ * say how far it moved, and then row for row; the rest by tiles. */
 #include "mock_servers/screens/capture/compare.h"
 
 #include <limits.h>
@@ -9,25 +10,31 @@
 #include <xxhash.h>
 
 #include "base/rfb/stamp.h"
+#include "mock_servers/screens/unseen.h"
 
 enum {
     BAND = 64, /* pixels: columns are looked at in bands, as not all of them scroll */
     TILE = 16, /* rows of a tile; it is as wide as a band */
     KEY_ROWS = 8,
+    VOTERS = 5,               /* bands whose rows are looked for elsewhere, */
+    ENOUGH_PART = 8,          /* until so large a part of the rows has moved alike */
     SCROLL_ROWS_MIN = 24,     /* of a box that is worth looking at */
     SCROLL_PIXELS_MIN = 8192, /* that a scroll must save */
 };
 
 /* ---- scrolled content ------------------------------------------------------------------------ */
 
-/* A hash for each row of each band: [band * rows + row]. */
-struct hashes {
-    uint64_t *before, *now;
+enum { MOVED = 1, CHANGED = 2 }; /* signs of a row of a band */
+
+struct search {
+    const struct rfb_picture *picture, *now;
+    struct rfb_box box;
     unsigned rows, bands;
-    uint32_t *votes; /* [rows + lines]: rows that seem to have moved so */
-    uint64_t *keys;  /* of one band: of `before`, then of `now` */
-    uint32_t *table; /* of one band: row + 1 of `before`, by key */
+    uint64_t *hashes, *keys; /* of one band: of the rows before, then of those now */
+    uint32_t *table;         /* of one band: row + 1 before, by key */
     unsigned table_mask;
+    uint32_t *votes; /* [rows + lines]: rows that seem to have moved so */
+    uint8_t *signs;  /* [band * rows + row] */
 };
 
 static unsigned band_width(struct rfb_box box, unsigned band)
@@ -36,35 +43,35 @@ static unsigned band_width(struct rfb_box box, unsigned band)
     return left < BAND ? left : BAND;
 }
 
-static bool hashes_open(struct hashes *hashes, struct rfb_box box)
+static bool search_open(struct search *search)
 {
-    hashes->rows = box.height;
-    hashes->bands = (box.width + BAND - 1) / BAND;
+    const size_t rows = search->rows = search->box.height;
+    search->bands = (search->box.width + BAND - 1) / BAND;
     unsigned slots = 64;
-    while (slots < 2 * box.height)
+    while (slots < 2 * rows)
         slots *= 2;
-    hashes->table_mask = slots - 1;
-    const size_t count = (size_t)hashes->rows * hashes->bands;
-    hashes->before = malloc(2 * count * sizeof *hashes->before);
-    hashes->now = hashes->before == NULL ? NULL : hashes->before + count;
-    hashes->votes = calloc(2 * (size_t)box.height, sizeof *hashes->votes);
-    hashes->keys = malloc(2 * (size_t)box.height * sizeof *hashes->keys);
-    hashes->table = malloc(slots * sizeof *hashes->table);
-    return hashes->before != NULL && hashes->votes != NULL && hashes->keys != NULL &&
-           hashes->table != NULL;
+    search->table_mask = slots - 1;
+    search->hashes = malloc(2 * rows * sizeof *search->hashes);
+    search->keys = malloc(2 * rows * sizeof *search->keys);
+    search->table = malloc(slots * sizeof *search->table);
+    search->votes = calloc(2 * rows, sizeof *search->votes);
+    search->signs = calloc(rows, search->bands);
+    return search->hashes != NULL && search->keys != NULL && search->table != NULL &&
+           search->votes != NULL && search->signs != NULL;
 }
 
-static void hashes_close(struct hashes *hashes)
+static void search_close(struct search *search)
 {
-    free(hashes->before);
-    free(hashes->votes);
-    free(hashes->keys);
-    free(hashes->table);
+    free(search->hashes);
+    free(search->keys);
+    free(search->table);
+    free(search->votes);
+    free(search->signs);
 }
 
 static uint64_t row_hash(const uint32_t *row, unsigned width)
 {
-    return XXH64(row, width * sizeof *row, 0);
+    return XXH3_64bits(row, width * sizeof *row);
 }
 
 static uint32_t *pixel_at(const struct rfb_picture *picture, unsigned x, unsigned y)
@@ -72,17 +79,24 @@ static uint32_t *pixel_at(const struct rfb_picture *picture, unsigned x, unsigne
     return picture->pixels + (size_t)y * picture->stride + x;
 }
 
-static void hashes_fill(struct hashes *hashes, const struct rfb_picture *picture,
-                        struct rfb_box box, const struct rfb_picture *now)
+static const uint32_t *row_before(const struct search *search, unsigned band, int row)
 {
-    for (unsigned row = 0; row < hashes->rows; row++)
-        for (unsigned band = 0; band < hashes->bands; band++) {
-            const size_t at = (size_t)band * hashes->rows + row;
-            const unsigned width = band_width(box, band);
-            hashes->before[at] =
-                row_hash(pixel_at(picture, box.x + band * BAND, box.y + row), width);
-            hashes->now[at] = row_hash(pixel_at(now, band * BAND, row), width);
-        }
+    return pixel_at(search->picture, search->box.x + band * BAND,
+                    (unsigned)((int)search->box.y + row));
+}
+
+static const uint32_t *row_now(const struct search *search, unsigned band, unsigned row)
+{
+    return pixel_at(search->now, band * BAND, row);
+}
+
+static void hashes_fill(const struct search *search, unsigned band)
+{
+    const unsigned width = band_width(search->box, band);
+    for (unsigned row = 0; row < search->rows; row++) {
+        search->hashes[row] = row_hash(row_before(search, band, (int)row), width);
+        search->hashes[search->rows + row] = row_hash(row_now(search, band, row), width);
+    }
 }
 
 /* A key is of KEY_ROWS rows, its own and those below: a single row of letters is often like the
@@ -101,68 +115,84 @@ static void keys_fill(const uint64_t *hashes, uint64_t *keys, unsigned rows)
 }
 
 /* table_slot: of the key, or the free one where it belongs. */
-static uint32_t *table_slot(const struct hashes *hashes, uint64_t key)
+static uint32_t *table_slot(const struct search *search, uint64_t key)
 {
-    unsigned slot = (unsigned)key & hashes->table_mask;
-    while (hashes->table[slot] != 0 && hashes->keys[(hashes->table[slot] & INT_MAX) - 1] != key)
-        slot = (slot + 1) & hashes->table_mask;
-    return &hashes->table[slot];
+    unsigned slot = (unsigned)key & search->table_mask;
+    while (search->table[slot] != 0 && search->keys[(search->table[slot] & INT_MAX) - 1] != key)
+        slot = (slot + 1) & search->table_mask;
+    return &search->table[slot];
 }
 
 /* Keys that occur more than once, as blank rows' do, have no vote: their top bit is set. */
-static void band_vote(struct hashes *hashes, unsigned band)
+static void band_vote(const struct search *search, unsigned band)
 {
-    const unsigned rows = hashes->rows;
-    uint64_t *before = hashes->keys, *now = hashes->keys + rows;
-    keys_fill(hashes->before + (size_t)band * rows, before, rows);
-    keys_fill(hashes->now + (size_t)band * rows, now, rows);
-    memset(hashes->table, 0, (hashes->table_mask + 1) * sizeof *hashes->table);
+    const unsigned rows = search->rows;
+    uint64_t *before = search->keys, *now = search->keys + rows;
+    hashes_fill(search, band);
+    keys_fill(search->hashes, before, rows);
+    keys_fill(search->hashes + rows, now, rows);
+    memset(search->table, 0, (search->table_mask + 1) * sizeof *search->table);
     for (unsigned row = 0; row + KEY_ROWS <= rows; row++) {
-        uint32_t *slot = table_slot(hashes, before[row]);
+        uint32_t *slot = table_slot(search, before[row]);
         *slot = *slot == 0 ? row + 1 : *slot | 1u << 31;
     }
     for (unsigned row = 0; row + KEY_ROWS <= rows; row++) {
-        const uint32_t found = now[row] == before[row] ? 0 : *table_slot(hashes, now[row]);
+        const uint32_t found = now[row] == before[row] ? 0 : *table_slot(search, now[row]);
         if (found != 0 && found >> 31 == 0)
-            hashes->votes[rows + (found - 1) - row]++;
+            search->votes[rows + (found - 1) - row]++;
     }
 }
 
-/* The rows that most rows came from, relative to them; 0: none did. */
-static int votes_count(const struct hashes *hashes)
+/* The rows that most rows came from, relative to them, and how many did; 0: none. */
+static int votes_count(const struct search *search, unsigned *votes_most)
 {
     int best = 0;
     uint32_t most = 0;
-    for (int lines = 1 - (int)hashes->rows; lines < (int)hashes->rows; lines++) {
-        const uint32_t votes = hashes->votes[(int)hashes->rows + lines];
+    for (int lines = 1 - (int)search->rows; lines < (int)search->rows; lines++) {
+        const uint32_t votes = search->votes[(int)search->rows + lines];
         if (lines != 0 &&
             (votes > most || (votes == most && votes > 0 && abs(lines) < abs(best)))) {
             most = votes;
             best = lines;
         }
     }
+    *votes_most = most;
     return best;
 }
 
-/* Rows of a band, one after the other, all of which came from `lines` away. */
+/* Which rows are what lay `lines` lower, and which are not what was there; pixel for pixel. */
+static void signs_fill(const struct search *search, int lines)
+{
+    for (unsigned row = 0; row < search->rows; row++)
+        for (unsigned band = 0; band < search->bands; band++) {
+            uint8_t *signs = &search->signs[(size_t)band * search->rows + row];
+            const size_t bytes = band_width(search->box, band) * sizeof(uint32_t);
+            const uint32_t *now = row_now(search, band, row);
+            const int source = (int)row + lines;
+            if (source >= 0 && source < (int)search->rows &&
+                memcmp(now, row_before(search, band, source), bytes) == 0)
+                *signs |= MOVED;
+            if (memcmp(now, row_before(search, band, (int)row), bytes) != 0)
+                *signs |= CHANGED;
+        }
+}
+
+/* Rows of a band, one after the other, all of which have moved. */
 struct run {
     unsigned from, to, changed; /* `changed`: of them look different now */
 };
 
-static struct run band_run(const struct hashes *hashes, unsigned band, int lines, unsigned from,
-                           unsigned to)
+static struct run band_run(const struct search *search, unsigned band, unsigned from, unsigned to)
 {
-    const uint64_t *before = hashes->before + (size_t)band * hashes->rows;
-    const uint64_t *now = hashes->now + (size_t)band * hashes->rows;
+    const uint8_t *signs = search->signs + (size_t)band * search->rows;
     struct run best = {from, from, 0}, run = best;
     for (unsigned row = from; row < to; row++) {
-        const int source = (int)row + lines;
-        if (source < 0 || source >= (int)hashes->rows || now[row] != before[source]) {
+        if ((signs[row] & MOVED) == 0) {
             run = (struct run){row + 1, row + 1, 0};
             continue;
         }
         run.to = row + 1;
-        run.changed += now[row] != before[row];
+        run.changed += (signs[row] & CHANGED) != 0;
         if (run.to - run.from > best.to - best.from)
             best = run;
     }
@@ -175,10 +205,10 @@ struct area {
     struct run run;
 };
 
-static bool area_widen(const struct hashes *hashes, struct area *area, unsigned band, int lines)
+static bool area_widen(const struct search *search, struct area *area, unsigned band)
 {
     const unsigned width = area->last - area->first + 1, height = area->run.to - area->run.from;
-    const struct run run = band_run(hashes, band, lines, area->run.from, area->run.to);
+    const struct run run = band_run(search, band, area->run.from, area->run.to);
     if ((run.to - run.from) * (width + 1) < height * width)
         return false;
     area->run = run;
@@ -188,71 +218,65 @@ static bool area_widen(const struct hashes *hashes, struct area *area, unsigned 
 }
 
 /* The largest area around the band in which most has moved. */
-static struct area area_find(const struct hashes *hashes, int lines)
+static struct area area_find(const struct search *search)
 {
     struct area area = {0, 0, {0, 0, 0}};
-    for (unsigned band = 0; band < hashes->bands; band++) {
-        const struct run run = band_run(hashes, band, lines, 0, hashes->rows);
+    for (unsigned band = 0; band < search->bands; band++) {
+        const struct run run = band_run(search, band, 0, search->rows);
         if (run.changed > area.run.changed)
             area = (struct area){band, band, run};
     }
-    while (area.last + 1 < hashes->bands && area_widen(hashes, &area, area.last + 1, lines))
+    while (area.last + 1 < search->bands && area_widen(search, &area, area.last + 1))
         continue;
-    while (area.first > 0 && area_widen(hashes, &area, area.first - 1, lines))
+    while (area.first > 0 && area_widen(search, &area, area.first - 1))
         continue;
     return area;
 }
 
 /* What a copy of the area would save. */
-static size_t area_changed(const struct hashes *hashes, const struct area *area, int lines)
+static size_t area_changed(const struct search *search, const struct area *area)
 {
     size_t rows = 0;
     for (unsigned band = area->first; band <= area->last; band++)
-        rows += band_run(hashes, band, lines, area->run.from, area->run.to).changed;
+        rows += band_run(search, band, area->run.from, area->run.to).changed;
     return rows * BAND;
 }
 
-/* Hashes can be wrong; a picture may not. */
-static bool scroll_is_exact(const struct rfb_picture *picture, struct rfb_box box,
-                            const struct rfb_picture *now, const struct scroll *scroll)
+/* Some bands are asked, until many rows agree. */
+static int search_lines(const struct search *search)
 {
-    const struct rfb_box to = scroll->box;
-    for (unsigned y = to.y; y < to.y + to.height; y++) {
-        const uint32_t *source = pixel_at(picture, to.x, (unsigned)((int)y + scroll->lines));
-        if (memcmp(pixel_at(now, to.x - box.x, y - box.y), source, to.width * sizeof *source) != 0)
-            return false;
+    const unsigned voters = search->bands < VOTERS ? search->bands : VOTERS;
+    unsigned votes = 0;
+    int lines = 0;
+    for (unsigned i = 0; i < voters && votes < search->rows / ENOUGH_PART; i++) {
+        band_vote(search, (2 * i + 1) * search->bands / (2 * voters));
+        lines = votes_count(search, &votes);
     }
-    return true;
+    return lines;
 }
 
-static bool scroll_among(struct hashes *hashes, const struct rfb_picture *picture,
-                         struct rfb_box box, const struct rfb_picture *now, struct scroll *scroll)
+static bool search_run(const struct search *search, struct scroll *scroll)
 {
-    hashes_fill(hashes, picture, box, now);
-    for (unsigned band = 0; band < hashes->bands; band++)
-        band_vote(hashes, band);
-    const int lines = votes_count(hashes);
+    const int lines = search_lines(search);
     if (lines == 0)
         return false;
-    const struct area area = area_find(hashes, lines);
-    if (area_changed(hashes, &area, lines) < SCROLL_PIXELS_MIN)
-        return false;
-    const unsigned left = area.first * BAND;
-    const unsigned right = area.last * BAND + band_width(box, area.last);
+    signs_fill(search, lines);
+    const struct area area = area_find(search);
+    const struct rfb_box box = search->box;
+    const unsigned left = area.first * BAND, right = area.last * BAND + band_width(box, area.last);
     *scroll = (struct scroll){
         {box.x + left, box.y + area.run.from, right - left, area.run.to - area.run.from}, lines};
-    return scroll_is_exact(picture, box, now, scroll);
+    return area_changed(search, &area) >= SCROLL_PIXELS_MIN;
 }
 
 bool scroll_find(const struct rfb_picture *picture, struct rfb_box box,
                  const struct rfb_picture *now, struct scroll *scroll)
 {
-    struct hashes hashes = {0};
+    struct search search = {.picture = picture, .now = now, .box = box};
     if (box.height < SCROLL_ROWS_MIN || (size_t)box.width * box.height < SCROLL_PIXELS_MIN)
         return false;
-    const bool found =
-        hashes_open(&hashes, box) && scroll_among(&hashes, picture, box, now, scroll);
-    hashes_close(&hashes);
+    const bool found = search_open(&search) && search_run(&search, scroll);
+    search_close(&search);
     return found;
 }
 
@@ -293,6 +317,14 @@ void change_add(struct scene_change *change, struct rfb_box part)
     change->parts[best] = rfb_box_join(change->parts[best], part);
 }
 
+bool change_is_over(const struct scene_change *change, const struct scene_change *damage)
+{
+    size_t drawn = 0;
+    for (unsigned i = 0; i < damage->part_count; i++)
+        drawn += box_area(box_intersect(damage->parts[i], change->scrolled));
+    return 2 * drawn > box_area(change->scrolled);
+}
+
 /* Makes one tile of the picture `now`: what of it differs, without area where nothing does. */
 static struct rfb_box tile_take(const struct rfb_picture *picture, struct rfb_box tile,
                                 const uint32_t *now, unsigned now_stride)
@@ -311,6 +343,12 @@ static struct rfb_box tile_take(const struct rfb_picture *picture, struct rfb_bo
     return (struct rfb_box){tile.x, tile.y + first, tile.width, last - first};
 }
 
+static bool box_holds(struct rfb_box outer, struct rfb_box inner)
+{
+    return inner.x >= outer.x && inner.x + inner.width <= outer.x + outer.width &&
+           inner.y >= outer.y && inner.y + inner.height <= outer.y + outer.height;
+}
+
 /* part_found: a part of its own, or the lower end of one from `first` on that it continues. */
 static void part_found(struct scene_change *change, unsigned first, struct rfb_box part)
 {
@@ -327,8 +365,10 @@ static void part_found(struct scene_change *change, unsigned first, struct rfb_b
     change_add(change, part);
 }
 
+/* Where the picture is right already, as `moved` is, nothing is compared. */
 static void tiles_take(const struct rfb_picture *picture, struct rfb_box box,
-                       const struct rfb_picture *now, struct scene_change *change)
+                       const struct rfb_picture *now, struct rfb_box moved,
+                       struct scene_change *change)
 {
     const unsigned first = change->part_count;
     for (unsigned y = 0; y < box.height; y += TILE) {
@@ -336,7 +376,9 @@ static void tiles_take(const struct rfb_picture *picture, struct rfb_box box,
         struct rfb_box run = {0, 0, 0, 0};
         for (unsigned x = 0; x < box.width; x += BAND) {
             const struct rfb_box tile = {box.x + x, box.y + y, band_width(box, x / BAND), height};
-            const struct rfb_box part = tile_take(picture, tile, pixel_at(now, x, y), now->stride);
+            const struct rfb_box part =
+                box_holds(moved, tile) ? (struct rfb_box){0, 0, 0, 0}
+                                       : tile_take(picture, tile, pixel_at(now, x, y), now->stride);
             if (part.width == 0)
                 part_found(change, first, run);
             run = part.width == 0 ? part : rfb_box_join(run, part);
@@ -365,12 +407,13 @@ static void part_take(const struct rfb_picture *picture, struct rfb_box box,
         return;
     /* A viewer moves what is scrolled before it gets the parts. */
     const bool first = change->scrolled.width == 0 && change->part_count == 0;
+    struct rfb_box moved = {0, 0, 0, 0};
     if (first && scroll_find(picture, part, &of_part, &scroll) && scroll.lines > 0) {
         scroll_apply(picture, &scroll);
-        change->scrolled = scroll.box;
+        change->scrolled = moved = scroll.box;
         change->lines = (unsigned)scroll.lines;
     }
-    tiles_take(picture, part, &of_part, change);
+    tiles_take(picture, part, &of_part, moved, change);
 }
 
 /* Where a picture's stamps are; without area: it has no room for them. */

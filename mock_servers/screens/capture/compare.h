@@ -28,6 +28,10 @@ void scroll_apply(const struct rfb_picture *picture, const struct scroll *scroll
 unsigned compare_take(const struct rfb_picture *picture, struct rfb_box box,
                       const struct rfb_picture *now, struct scene_change *change);
 
+/* change_is_over: whether most of what it has scrolled is drawn anew, as `damage` has it. That is
+ * the next frame, which belongs to the next change: a viewer can move nothing after the parts. */
+bool change_is_over(const struct scene_change *change, const struct scene_change *damage);
+
 /* change_add: one more part. The ninth is joined with the one that grows least by it. */
 void change_add(struct scene_change *change, struct rfb_box part);
 

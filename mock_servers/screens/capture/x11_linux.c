@@ -190,13 +190,19 @@ static unsigned damage_capture(struct x11 *x11, struct scene_change *change)
     return stamps;
 }
 
+static bool has_more_of(const struct x11 *x11, const struct scene_change *change)
+{
+    return x11->damage.part_count > 0 && !change_is_over(change, &x11->damage);
+}
+
 /* An application draws a frame by several requests, and the server reports the first before it has
- * done the last: what has come meanwhile belongs to the same update, a few times. */
+ * done the last: what has come meanwhile belongs to the same update, a few times, unless it is the
+ * next frame. */
 static void changes_capture(struct x11 *x11)
 {
     struct scene_change change = {.part_count = 0};
     unsigned stamps = 0;
-    for (unsigned i = 0; i < LOOKS_MAX && x11->damage.part_count > 0; i++) {
+    for (unsigned i = 0; i < LOOKS_MAX && has_more_of(x11, &change); i++) {
         stamps |= damage_capture(x11, &change);
         events_take(x11);
     }

@@ -224,6 +224,20 @@ TEST(nothing_scrolls_behind_a_part)
     free(now.pixels);
 }
 
+/* A new line at its end is of the same frame. */
+TEST(a_frame_ends_where_most_of_its_scroll_is_drawn_anew)
+{
+    const struct rfb_box all = {0, 0, WIDTH, HEIGHT};
+    const struct scene_change line = {.parts = {{0, HEIGHT - 24, WIDTH, 24}}, .part_count = 1},
+                              halves = {.parts = {{0, 0, WIDTH, 140}, {0, 150, WIDTH, 140}},
+                                        .part_count = 2};
+    struct scene_change change = {.part_count = 0};
+    assert_false(change_is_over(&change, &halves)); /* nothing has moved */
+    change.scrolled = all;
+    assert_false(change_is_over(&change, &line));
+    assert_true(change_is_over(&change, &halves));
+}
+
 TEST(stamps_are_told_apart_from_parts)
 {
     struct rfb_picture picture = picture_new(), now = picture_new();
