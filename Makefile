@@ -277,7 +277,7 @@ help:
 	  'make fuzz       feeds what reads bytes from outside with inputs that tests made up, for minutes (FUZZ_RUNS=)' \
 	  'make reproduce  installs what is missing, runs the papers'"'"' experiments, ends on one screen (QUICK=1, FULL=1)' \
 	  'make bench      speed and memory as ratios measured side by side, each with its target (eight minutes)' \
-	  'make scale100k  client and servers with 100,000 connections in a guest kernel, whatever the limits here (half an hour)' \
+	  'make scale100k  client and servers with 100,000 connections in a guest kernel, whatever the limits here (15 to 30 min)' \
   'make profile    where the time of each client goes, by stage (SCENARIO=, SECTION=, KEYS=, TOOL=perf|callgrind)' \
 	  'make reference  renews results/reference and the figures of README and docs (twenty minutes, on a quiet machine)' \
 	  'make tidy       formatting, lengths, layering' \
