@@ -1,6 +1,7 @@
 """What connections cost: CPU time by connections and bytes, memory per idle connection, latency."""
 
 import itertools
+import math
 from collections import Counter
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -23,6 +24,7 @@ EACH = "each-"         # begins the sections with the same bytes a connection
 KEPT_MIN = 0.8         # of GB per CPU second, with the same bytes a connection
 CONNECTS_MIN = 20000   # a second, with the most connections
 IDLE_BYTES_MAX = 400   # of user memory, per idle connection
+TEXT_RATIO = 3         # of two numbers on an axis, at which their texts do not touch
 KB = 1024
 COLUMNS = (Column("connections", left=True), Column("median", "GB per CPU second"),
            Column("min..max", "GB per CPU second"), Column("of raw", "GB per CPU second"),
@@ -393,7 +395,7 @@ def figure(loads: Loads) -> Figure:
     drawn = panels(loads)
     sizes = sorted({size for sizes in loads.active.schemes.values() for size in sizes})
     settings = {"PANELS": len(drawn), "X_MIN": sizes[0] * 0.7, "X_MAX": sizes[-1] * 1.5,
-                "TICS": ", ".join('"%s" %d' % (short_count(size), size) for size in sizes),
+                "TICS": ", ".join('"%s" %d' % mark for mark in marks(sizes)),
                 **numbered("TITLE", [panel.title for panel in drawn]),
                 **numbered("BOUND", [panel.bound or 0 for panel in drawn]),
                 **numbered("LOGARITHMIC", [int(panel.is_logarithmic) for panel in drawn]),
@@ -412,6 +414,18 @@ def figure(loads: Loads) -> Figure:
                   "same bytes in all and with the same bytes each, dotted as the fitted prices of "
                   "a connection and a byte say; user memory per idle connection; and the 99th "
                   "percentile of latency at each rate.")
+
+
+def marks(sizes: Sequence[int]) -> List[Tuple[str, int]]:
+    """The text and the place of each mark on a logarithmic axis; one too near a larger has no
+    text."""
+    marked: List[Tuple[str, int]] = []
+    nearest = math.inf
+    for size in sorted(sizes, reverse=True):
+        is_clear = TEXT_RATIO * size <= nearest
+        nearest = size if is_clear else nearest
+        marked.append((short_count(size) if is_clear else "", size))
+    return marked[::-1]
 
 
 def short_count(servers: int) -> str:

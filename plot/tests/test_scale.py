@@ -187,6 +187,10 @@ class Shown(unittest.TestCase):
         self.assertEqual(build([row()]).figures, [])
         self.assertEqual(len(build([row(), row(servers=1000)]).figures), 1)
 
+    def test_texts_of_near_numbers_do_not_touch(self):
+        self.assertEqual(scale.marks([200, 1000, 10000, 19500]),
+                         [("200", 200), ("1k", 1000), ("", 10000), ("19.5k", 19500)])
+
     def test_clocks_that_differ_leave_no_empty_panel(self):
         found = [row(), row(servers=1000), live(servers=1000)]
         panels = build(found).figures[0].settings["PANELS"]
