@@ -23,6 +23,8 @@ static enum request ask_all(struct monitor *monitor, const struct screen *own)
     enum request of_own = REQUEST_NONE;
     uint64_t wait_ns;
     int next;
+    if (atomic_load(&monitor->phase) >= PHASE_AUDITING)
+        return REQUEST_NONE; /* the audit asks */
     while ((next = credit_next(&monitor->credit, os_now_ns(), &wait_ns)) >= 0) {
         struct screen *screen = monitor->places[next].screen;
         const bool certain = monitor->credit.screens[next].is_certain;
@@ -56,15 +58,11 @@ void asking_received(struct screen *screen)
 void asking_answered(struct screen *screen, uint64_t bits, bool news)
 {
     struct monitor *monitor = screen->monitor;
-    enum request request = REQUEST_NONE;
     screen->is_coming = false;
     pthread_mutex_lock(&monitor->lock);
-    if (atomic_load(&monitor->phase) < PHASE_AUDITING) {
-        credit_answered(&monitor->credit, (unsigned)screen->place, bits, news, os_now_ns());
-        request = ask_all(monitor, screen);
-    } else if (monitor->places[screen->place].audit == AUDIT_ASKED) {
-        request = REQUEST_CHANGES;
-    }
+    credit_answered(&monitor->credit, (unsigned)screen->place, bits, news, os_now_ns());
+    const bool is_audited = monitor->places[screen->place].audit == AUDIT_ASKED;
+    const enum request request = is_audited ? REQUEST_CHANGES : ask_all(monitor, screen);
     pthread_mutex_unlock(&monitor->lock);
     if (request != REQUEST_NONE)
         monitored_request(screen, request == REQUEST_CERTAIN);

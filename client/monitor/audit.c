@@ -1,39 +1,45 @@
 /* The audit: when the scenes stop, what is shown equals what each screen has, and all input that
  * was sent was seen (base/rfb/protocol.h). */
 #include <inttypes.h>
-#include <limits.h>
 #include <string.h>
 
 #include "client/monitor/monitor.h"
 
-enum { STILL_MS = 500, PATIENCE_MS = 5000, LIMIT_MS = 30000, LOOK_MS = 20 };
+enum { STILL_MS = 500, PATIENCE_MS = 5000, HURRY_MS = 10000, LOOK_MS = 20 };
 
 /* ---- the wait ---- */
+
+static bool is_past(uint64_t now_ns, uint64_t from_ns, unsigned ms)
+{
+    return now_ns - from_ns > ms * (uint64_t)OS_NS_PER_MS;
+}
 
 void audit_wait_look(struct audit_wait *wait, const struct audit_wait *seen)
 {
     const struct audit_wait before = *wait;
+    const uint64_t now_ns = seen->now_ns;
     const bool first = before.began_ns == 0;
     *wait = *seen;
-    wait->began_ns = first ? seen->now_ns : before.began_ns;
-    wait->came_ns = first || seen->bytes != before.bytes ? seen->now_ns : before.came_ns;
-    wait->answered_ns =
-        first || seen->answers != before.answers ? seen->now_ns : before.answered_ns;
+    wait->began_ns = first ? now_ns : before.began_ns;
+    wait->came_ns = first || seen->bytes != before.bytes ? now_ns : before.came_ns;
+    wait->moved_ns = first || seen->moves != before.moves ? now_ns : before.moved_ns;
+    wait->hurried_ns = before.is_hurried ? before.hurried_ns : now_ns;
 }
 
 unsigned audit_wait_room(const struct audit_wait *wait)
 {
-    if (wait->now_ns - wait->came_ns > (uint64_t)STILL_MS * OS_NS_PER_MS)
+    if (is_past(wait->now_ns, wait->came_ns, STILL_MS))
         return AUDIT_TURNS;
-    return wait->owed < AUDIT_TURNS ? AUDIT_TURNS - wait->owed : 0;
+    return wait->turns < AUDIT_TURNS ? AUDIT_TURNS - wait->turns : 0;
 }
 
 bool audit_wait_is_over(const struct audit_wait *wait)
 {
-    const uint64_t came_for_ns = wait->came_ns - wait->began_ns;
-    const uint64_t least_ns = (uint64_t)PATIENCE_MS * OS_NS_PER_MS;
-    return wait->now_ns - wait->came_ns > (came_for_ns > least_ns ? came_for_ns : least_ns) ||
-           wait->now_ns - wait->answered_ns > (uint64_t)LIMIT_MS * OS_NS_PER_MS;
+    const uint64_t now_ns = wait->now_ns;
+    const bool is_silent = is_past(now_ns, wait->came_ns, PATIENCE_MS) &&
+                           now_ns - wait->came_ns > wait->came_ns - wait->began_ns;
+    return wait->left == 0 || is_silent || now_ns - wait->moved_ns > AUDIT_TURN_NS ||
+           (wait->is_hurried && is_past(now_ns, wait->hurried_ns, HURRY_MS));
 }
 
 /* ---- one screen ---- */
@@ -81,63 +87,83 @@ void audit_text(struct screen *screen, const char *text, size_t bytes)
         judge(screen, &said);
 }
 
-/* Under the lock. False: it cannot say what it has. */
-static bool ask(struct monitor *monitor, unsigned number)
+/* Under the lock. */
+static void ask(struct place *place)
 {
     static const char question[] = RFB_AUDIT_ASK;
     enum { TEXT_BYTES = sizeof question - 1 };
-    struct place *place = &monitor->places[number];
-    struct screen *screen = place->screen;
     uint8_t cut_text[8 + TEXT_BYTES] = {RFB_CLIENT_CUT_TEXT};
-    input_release(monitor, number);
-    if (screen == NULL || !atomic_load(&screen->ready) || !screen->ours)
-        return false;
     place->audit = AUDIT_ASKED;
+    place->asked_ns = os_active_ns();
     rfb_put32(cut_text + 4, TEXT_BYTES);
     memcpy(cut_text + 8, question, TEXT_BYTES);
-    send_input(screen);
-    send_bytes(screen, cut_text, sizeof cut_text);
-    monitored_request(screen, false);
-    return true;
+    send_input(place->screen);
+    send_bytes(place->screen, cut_text, sizeof cut_text);
+    monitored_request(place->screen, false);
 }
 
 /* ---- all ---- */
 
-/* Asks so many more of those from *next on. */
-static void ask_some(struct monitor *monitor, unsigned *next, unsigned count)
+static bool is_ready(const struct place *place)
+{
+    return place->screen != NULL && atomic_load(&place->screen->ready) && place->screen->ours;
+}
+
+/* Whoever is here now is to answer, whatever becomes of it. */
+static void begin(struct monitor *monitor)
 {
     pthread_mutex_lock(&monitor->lock);
-    while (count > 0 && *next < monitor->options->screens)
-        count -= ask(monitor, (*next)++);
+    atomic_store(&monitor->phase, PHASE_AUDITING);
+    for (unsigned i = 0; i < monitor->options->screens; i++) {
+        input_release(monitor, i);
+        if (is_ready(&monitor->places[i]))
+            monitor->places[i].audit = AUDIT_DUE;
+    }
+    pthread_mutex_unlock(&monitor->lock);
+}
+
+static void ask_some(struct monitor *monitor, unsigned count)
+{
+    pthread_mutex_lock(&monitor->lock);
+    for (unsigned i = 0; i < monitor->options->screens && count > 0; i++) {
+        struct place *place = &monitor->places[i];
+        if (place->audit != AUDIT_DUE || !is_ready(place))
+            continue;
+        ask(place);
+        count--;
+    }
     pthread_mutex_unlock(&monitor->lock);
 }
 
 static void look(struct monitor *monitor, struct audit_wait *wait)
 {
-    struct audit_wait seen = {.now_ns = os_active_ns(), .bytes = monitor_counts(monitor).bytes};
+    struct audit_wait seen = {.now_ns = os_active_ns(),
+                              .bytes = monitor_counts(monitor).bytes,
+                              .is_hurried = os_interrupted()};
     pthread_mutex_lock(&monitor->lock);
     for (unsigned i = 0; i < monitor->options->screens; i++) {
         const struct place *place = &monitor->places[i];
-        seen.answers += place->audit == AUDIT_PASSED || place->audit == AUDIT_FAILED;
-        seen.owed +=
-            place->screen != NULL && (place->audit == AUDIT_ASKED || !send_is_empty(place->screen));
+        const bool is_asked = place->audit == AUDIT_ASKED;
+        seen.moves += is_asked + 2 * (place->audit > AUDIT_ASKED);
+        seen.turns +=
+            is_asked && place->screen != NULL && seen.now_ns - place->asked_ns < AUDIT_TURN_NS;
+        seen.left += place->screen != NULL &&
+                     (is_asked || place->audit == AUDIT_DUE || !send_is_empty(place->screen));
     }
     pthread_mutex_unlock(&monitor->lock);
     audit_wait_look(wait, &seen);
 }
 
-static void ask_all(struct monitor *monitor)
+static void await_answers(struct monitor *monitor)
 {
     struct audit_wait wait = {.began_ns = 0};
-    unsigned next = 0;
     for (look(monitor, &wait); !audit_wait_is_over(&wait); look(monitor, &wait)) {
-        if (next == monitor->options->screens && wait.owed == 0)
-            return;
-        ask_some(monitor, &next, audit_wait_room(&wait));
+        ask_some(monitor, audit_wait_room(&wait));
         monitor_look(monitor);
         os_park(&monitor->main, (uint64_t)LOOK_MS * OS_NS_PER_MS);
     }
-    ask_some(monitor, &next, UINT_MAX); /* gave no answer either */
+    if (wait.is_hurried)
+        monitor->row->interrupted_by = os_interrupted_by();
 }
 
 static void sum_up(struct monitor *monitor)
@@ -150,14 +176,14 @@ static void sum_up(struct monitor *monitor)
     pthread_mutex_lock(&monitor->lock);
     for (unsigned i = 0; i < monitor->options->screens; i++) {
         const struct place *place = &monitor->places[i];
-        asked += place->audit != AUDIT_NOT_ASKED;
+        asked += place->audit != AUDIT_NONE;
         seen += place->events_seen;
-        if (place->audit != AUDIT_FAILED && place->audit != AUDIT_ASKED)
+        if (place->audit == AUDIT_NONE || place->audit == AUDIT_PASSED)
             continue;
         failed++;
         if (first < 0) {
             first = (int)i;
-            why = place->audit == AUDIT_ASKED ? "no answer" : place->audit_text;
+            why = place->audit == AUDIT_FAILED ? place->audit_text : "no answer";
         }
     }
     if (failed > 0)
@@ -178,7 +204,7 @@ static void sum_up(struct monitor *monitor)
 
 void audit_run(struct monitor *monitor)
 {
-    atomic_store(&monitor->phase, PHASE_AUDITING);
-    ask_all(monitor);
+    begin(monitor);
+    await_answers(monitor);
     sum_up(monitor);
 }

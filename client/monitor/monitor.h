@@ -71,7 +71,8 @@ struct counts {
     uint64_t updates, rectangles, pixels, bytes;
 };
 
-enum audit_state { AUDIT_NOT_ASKED, AUDIT_ASKED, AUDIT_PASSED, AUDIT_FAILED };
+/* DUE: it was there when the audit began, and is to be asked. */
+enum audit_state { AUDIT_NONE, AUDIT_DUE, AUDIT_ASKED, AUDIT_PASSED, AUDIT_FAILED };
 
 /* One connection: the key of its packets. */
 struct screen {
@@ -120,6 +121,7 @@ struct place {
     bool used, closed_by_hand;
     struct delays delays; /* its screen's receiving thread's */
     enum audit_state audit;
+    uint64_t asked_ns; /* by the audit */
     char audit_text[128];
     uint64_t events_seen;
     uint32_t held[HELD_MAX];
@@ -279,22 +281,28 @@ void asking_tick(struct monitor *monitor);
 /* ---- audit.c ---- */
 
 /* What is known of the answers. Pure. All screens at once would fill a link, and none would answer
- * before all had: so many owe an answer at a time, unless those are still. */
+ * before all had: so many have their turn at a time, each for 30 s at most. */
 enum { AUDIT_TURNS = 16 };
+#define AUDIT_TURN_NS ((uint64_t)30 * OS_NS_PER_S)
 struct audit_wait {
-    unsigned owed, answers;
-    uint64_t bytes, now_ns, began_ns, came_ns, answered_ns;
+    unsigned turns; /* of screens that were asked and have not answered */
+    unsigned left;  /* screens that are to be asked or to answer */
+    unsigned moves; /* questions and answers so far */
+    uint64_t bytes; /* that all screens have sent */
+    bool is_hurried;
+    uint64_t now_ns, began_ns, came_ns, moved_ns, hurried_ns;
 };
 
-/* audit_wait_look: `seen`, of which now_ns and what has come count. audit_wait_room: so many more
- * may be asked. audit_wait_is_over: nothing came for 5 s, or for as long as something came before
- * (TCP doubles its wait when a link stays full); or no answer for 30 s, since a screen may send and
- * never come to an end. */
+/* audit_wait_look: `seen`, of which all counts but the times after now_ns. audit_wait_room: so many
+ * more may be asked; where nothing comes, more than have turns. audit_wait_is_over: none is left;
+ * or nothing came for 5 s, or for as long as something came before (TCP doubles its wait when a
+ * link stays full); or for 30 s there was no question and no answer, since a screen may send and
+ * never come to an end; or it was hurried 10 s ago. */
 void audit_wait_look(struct audit_wait *wait, const struct audit_wait *seen);
 unsigned audit_wait_room(const struct audit_wait *wait);
 bool audit_wait_is_over(const struct audit_wait *wait);
 
-/* audit_run: asks all screens and waits for answers. On main. */
+/* audit_run: asks all screens and waits for answers; Ctrl-C hurries it. On main. */
 void audit_run(struct monitor *monitor);
 /* audit_text: what a screen has said. On its thread. */
 void audit_text(struct screen *screen, const char *text, size_t bytes);

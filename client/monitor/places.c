@@ -42,7 +42,6 @@ bool places_take(struct screen *screen)
         struct place *place = &monitor->places[taken];
         screen->place = taken;
         place->screen = screen;
-        place->audit = AUDIT_NOT_ASKED;
         snprintf(place->name, sizeof place->name, "%s", name);
         snprintf(place->host, sizeof place->host, "%s", host);
     }

@@ -33,8 +33,9 @@ struct search {
     uint64_t *hashes, *keys; /* of one band: of the rows before, then of those now */
     uint32_t *table;         /* of one band: row + 1 before, by key */
     unsigned table_mask;
-    uint32_t *votes; /* [rows + lines]: rows that seem to have moved so */
-    uint8_t *signs;  /* [band * rows + row] */
+    uint32_t *votes;   /* [rows + lines]: rows that seem to have moved so */
+    uint8_t *signs;    /* [band * rows + row] */
+    unsigned *changed; /* bands */
 };
 
 static unsigned band_width(struct rfb_box box, unsigned band)
@@ -56,8 +57,9 @@ static bool search_open(struct search *search)
     search->table = malloc(slots * sizeof *search->table);
     search->votes = calloc(2 * rows, sizeof *search->votes);
     search->signs = calloc(rows, search->bands);
+    search->changed = malloc(search->bands * sizeof *search->changed);
     return search->hashes != NULL && search->keys != NULL && search->table != NULL &&
-           search->votes != NULL && search->signs != NULL;
+           search->votes != NULL && search->signs != NULL && search->changed != NULL;
 }
 
 static void search_close(struct search *search)
@@ -67,6 +69,7 @@ static void search_close(struct search *search)
     free(search->table);
     free(search->votes);
     free(search->signs);
+    free(search->changed);
 }
 
 static uint64_t row_hash(const uint32_t *row, unsigned width)
@@ -160,20 +163,27 @@ static int votes_count(const struct search *search, unsigned *votes_most)
     return best;
 }
 
-/* Which rows are what lay `lines` lower, and which are not what was there; pixel for pixel. */
+/* Which rows are not what was there. */
+static void changed_fill(const struct search *search)
+{
+    for (unsigned row = 0; row < search->rows; row++)
+        for (unsigned band = 0; band < search->bands; band++) {
+            const size_t bytes = band_width(search->box, band) * sizeof(uint32_t);
+            if (memcmp(row_now(search, band, row), row_before(search, band, (int)row), bytes) != 0)
+                search->signs[(size_t)band * search->rows + row] |= CHANGED;
+        }
+}
+
+/* Which rows are what lay `lines` lower; pixel for pixel. */
 static void signs_fill(const struct search *search, int lines)
 {
     for (unsigned row = 0; row < search->rows; row++)
         for (unsigned band = 0; band < search->bands; band++) {
-            uint8_t *signs = &search->signs[(size_t)band * search->rows + row];
             const size_t bytes = band_width(search->box, band) * sizeof(uint32_t);
-            const uint32_t *now = row_now(search, band, row);
             const int source = (int)row + lines;
             if (source >= 0 && source < (int)search->rows &&
-                memcmp(now, row_before(search, band, source), bytes) == 0)
-                *signs |= MOVED;
-            if (memcmp(now, row_before(search, band, (int)row), bytes) != 0)
-                *signs |= CHANGED;
+                memcmp(row_now(search, band, row), row_before(search, band, source), bytes) == 0)
+                search->signs[(size_t)band * search->rows + row] |= MOVED;
         }
 }
 
@@ -242,14 +252,18 @@ static size_t area_changed(const struct search *search, const struct area *area)
     return rows * BAND;
 }
 
-/* Some bands are asked, until many rows agree. */
+/* Some of the bands that have changed are asked, until many rows agree. */
 static int search_lines(const struct search *search)
 {
-    const unsigned voters = search->bands < VOTERS ? search->bands : VOTERS;
-    unsigned votes = 0;
+    unsigned changed = 0, votes = 0;
     int lines = 0;
+    changed_fill(search);
+    for (unsigned band = 0; band < search->bands; band++)
+        if (memchr(search->signs + (size_t)band * search->rows, CHANGED, search->rows) != NULL)
+            search->changed[changed++] = band;
+    const unsigned voters = changed < VOTERS ? changed : VOTERS;
     for (unsigned i = 0; i < voters && votes < search->rows / ENOUGH_PART; i++) {
-        band_vote(search, (2 * i + 1) * search->bands / (2 * voters));
+        band_vote(search, search->changed[(2 * i + 1) * changed / (2 * voters)]);
         lines = votes_count(search, &votes);
     }
     return lines;

@@ -125,6 +125,25 @@ TEST(a_scrolled_part_is_found_in_a_wider_box)
     free(before.pixels);
 }
 
+/* Short lines at the left of a wide window, as a log has. */
+TEST(a_scroll_is_found_wherever_it_is)
+{
+    uint64_t random = 6;
+    struct rfb_picture before = picture_new();
+    const struct rfb_box all = rfb_box_all(&before);
+    for (unsigned x = 0; x + 2 * 64 <= WIDTH; x += 64) {
+        const struct rfb_box window = {x, 0, 64, HEIGHT};
+        text_paint(&before, window, &random);
+        struct rfb_picture now = scrolled(&before, window, 24, &random);
+        struct scroll scroll;
+        assert_true(scroll_find(&before, all, &now, &scroll));
+        assert_int_equal(scroll.box.x, x);
+        assert_int_equal(scroll.lines, 24);
+        free(now.pixels);
+    }
+    free(before.pixels);
+}
+
 TEST(what_did_not_move_is_no_scroll)
 {
     uint64_t random = 3;
