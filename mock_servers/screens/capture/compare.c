@@ -16,6 +16,7 @@ enum {
     BAND = 64, /* pixels: columns are looked at in bands, as not all of them scroll */
     TILE = 16, /* rows of a tile; it is as wide as a band */
     KEY_ROWS = 8,
+    ROW_STEP = 5,             /* lines of text are seldom a multiple of it apart */
     VOTERS = 5,               /* bands whose rows are looked for elsewhere, */
     ENOUGH_PART = 8,          /* until so large a part of the rows has moved alike */
     SCROLL_ROWS_MIN = 24,     /* of a box that is worth looking at */
@@ -163,27 +164,23 @@ static int votes_count(const struct search *search, unsigned *votes_most)
     return best;
 }
 
-/* Which rows are not what was there. */
-static void changed_fill(const struct search *search)
+static bool row_is(const struct search *search, unsigned band, unsigned row, int before)
 {
-    for (unsigned row = 0; row < search->rows; row++)
-        for (unsigned band = 0; band < search->bands; band++) {
-            const size_t bytes = band_width(search->box, band) * sizeof(uint32_t);
-            if (memcmp(row_now(search, band, row), row_before(search, band, (int)row), bytes) != 0)
-                search->signs[(size_t)band * search->rows + row] |= CHANGED;
-        }
+    const size_t bytes = band_width(search->box, band) * sizeof(uint32_t);
+    return memcmp(row_now(search, band, row), row_before(search, band, before), bytes) == 0;
 }
 
-/* Which rows are what lay `lines` lower; pixel for pixel. */
+/* Which rows are what lay `lines` lower, and which are not what was there; pixel for pixel. */
 static void signs_fill(const struct search *search, int lines)
 {
     for (unsigned row = 0; row < search->rows; row++)
         for (unsigned band = 0; band < search->bands; band++) {
-            const size_t bytes = band_width(search->box, band) * sizeof(uint32_t);
+            uint8_t *signs = &search->signs[(size_t)band * search->rows + row];
             const int source = (int)row + lines;
-            if (source >= 0 && source < (int)search->rows &&
-                memcmp(row_now(search, band, row), row_before(search, band, source), bytes) == 0)
-                search->signs[(size_t)band * search->rows + row] |= MOVED;
+            if (source >= 0 && source < (int)search->rows && row_is(search, band, row, source))
+                *signs |= MOVED;
+            if (!row_is(search, band, row, (int)row))
+                *signs |= CHANGED;
         }
 }
 
@@ -252,14 +249,22 @@ static size_t area_changed(const struct search *search, const struct area *area)
     return rows * BAND;
 }
 
+/* What scrolls changes many rows: one of a few shows it. */
+static bool band_changed(const struct search *search, unsigned band)
+{
+    unsigned row = 0;
+    while (row < search->rows && row_is(search, band, row, (int)row))
+        row += ROW_STEP;
+    return row < search->rows;
+}
+
 /* Some of the bands that have changed are asked, until many rows agree. */
 static int search_lines(const struct search *search)
 {
     unsigned changed = 0, votes = 0;
     int lines = 0;
-    changed_fill(search);
     for (unsigned band = 0; band < search->bands; band++)
-        if (memchr(search->signs + (size_t)band * search->rows, CHANGED, search->rows) != NULL)
+        if (band_changed(search, band))
             search->changed[changed++] = band;
     const unsigned voters = changed < VOTERS ? changed : VOTERS;
     for (unsigned i = 0; i < voters && votes < search->rows / ENOUGH_PART; i++) {
