@@ -4,7 +4,7 @@ from typing import Dict, List, Sequence, Union
 
 import links
 from rows import Results, Row, group_by, grouped, is_of_screens
-from scale import short_count
+from scale import marks
 from screens import AXES, DELAY_LINES_MS, cells, medians, scene_of, scene_place, update_bytes
 from section import (KB_TO_MB, Figure, Section, data_block, data_line, file_name, left_out,
                      measured, median_of, numbered, point, range_text, usable, whiskers)
@@ -91,7 +91,7 @@ def figure(label: str, rows: Sequence[Row]) -> Figure:
         for _, keys in PANELS for key in keys)
     settings: Dict[str, Union[str, float]] = {
         "X_MIN": min(by_count) / 1.3, "X_MAX": max(by_count) * 1.3,
-        "TICS": ", ".join('"%s" %d' % (short_count(count), count) for count in by_count),
+        "TICS": ", ".join('"%s" %d' % mark for mark in marks(by_count)),
         "RUNS": whiskers(by_count.values()), **numbered("TITLE", [title for title, _ in PANELS])}
     return Figure(file_name("many-screens", label), "many-screens", (1000, 400), settings, data,
                   "Many screens. Delay, traffic and CPU time over their number",

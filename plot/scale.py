@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from rows import Results, Row, group_by, numbers, select
 from section import (LATENCY_COLUMNS, LATENCY_NOTE, Figure, Section, block_ratio, clock_error_ms,
@@ -416,7 +416,7 @@ def figure(loads: Loads) -> Figure:
                   "percentile of latency at each rate.")
 
 
-def marks(sizes: Sequence[int]) -> List[Tuple[str, int]]:
+def marks(sizes: Iterable[int]) -> List[Tuple[str, int]]:
     """The text and the place of each mark on a logarithmic axis; one too near a larger has no
     text."""
     marked: List[Tuple[str, int]] = []

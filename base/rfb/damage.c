@@ -1,20 +1,16 @@
 /* Boxes of damage. */
 #include "base/rfb/damage.h"
 
-static uint64_t area(struct rfb_box box)
-{
-    return (uint64_t)box.width * box.height;
-}
-
 /* How many pixels more are shown when the two become one. */
 static int64_t cost_of_joining(struct rfb_box one, struct rfb_box other)
 {
-    return (int64_t)area(rfb_box_join(one, other)) - (int64_t)area(one) - (int64_t)area(other);
+    return (int64_t)rfb_box_area(rfb_box_join(one, other)) - (int64_t)rfb_box_area(one) -
+           (int64_t)rfb_box_area(other);
 }
 
 void damage_add(struct damage *damage, struct rfb_box box)
 {
-    if (area(box) == 0)
+    if (rfb_box_area(box) == 0)
         return;
     unsigned best = 0;
     int64_t best_cost = INT64_MAX;

@@ -110,6 +110,11 @@ static inline struct rfb_box rfb_box_all(const struct rfb_picture *picture)
     return (struct rfb_box){0, 0, picture->width, picture->height};
 }
 
+static inline uint64_t rfb_box_area(struct rfb_box box)
+{
+    return (uint64_t)box.width * box.height;
+}
+
 /* rfb_box_inside: whether all of the box lies in the picture; no sum overflows. */
 static inline bool rfb_box_inside(struct rfb_box box, const struct rfb_picture *picture)
 {

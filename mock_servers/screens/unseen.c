@@ -13,11 +13,6 @@ static unsigned most(unsigned one, unsigned other)
     return one > other ? one : other;
 }
 
-static uint64_t area(struct rfb_box box)
-{
-    return (uint64_t)box.width * box.height;
-}
-
 static bool is_same(struct rfb_box one, struct rfb_box other)
 {
     return one.x == other.x && one.y == other.y && one.width == other.width &&
@@ -64,8 +59,8 @@ static void drop(struct unseen *unseen, unsigned index)
 /* What a box around both would hold that neither does. */
 static uint64_t waste(struct rfb_box one, struct rfb_box other)
 {
-    return area(rfb_box_join(one, other)) + area(box_intersect(one, other)) - area(one) -
-           area(other);
+    return rfb_box_area(rfb_box_join(one, other)) + rfb_box_area(box_intersect(one, other)) -
+           rfb_box_area(one) - rfb_box_area(other);
 }
 
 static unsigned cheapest(const struct unseen *unseen, struct rfb_box box)

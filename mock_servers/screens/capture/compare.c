@@ -292,7 +292,7 @@ bool scroll_find(const struct rfb_picture *picture, struct rfb_box box,
                  const struct rfb_picture *now, struct scroll *scroll)
 {
     struct search search = {.picture = picture, .now = now, .box = box};
-    if (box.height < SCROLL_ROWS_MIN || (size_t)box.width * box.height < SCROLL_PIXELS_MIN)
+    if (box.height < SCROLL_ROWS_MIN || rfb_box_area(box) < SCROLL_PIXELS_MIN)
         return false;
     const bool found = search_open(&search) && search_run(&search, scroll);
     search_close(&search);
@@ -312,11 +312,6 @@ void scroll_apply(const struct rfb_picture *picture, const struct scroll *scroll
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
 
-static size_t box_area(struct rfb_box box)
-{
-    return (size_t)box.width * box.height;
-}
-
 void change_add(struct scene_change *change, struct rfb_box part)
 {
     if (change->part_count < SCENE_PARTS) {
@@ -327,7 +322,7 @@ void change_add(struct scene_change *change, struct rfb_box part)
     size_t least = SIZE_MAX;
     for (unsigned i = 0; i < SCENE_PARTS; i++) {
         const struct rfb_box joined = rfb_box_join(change->parts[i], part);
-        const size_t growth = box_area(joined) - box_area(change->parts[i]);
+        const size_t growth = rfb_box_area(joined) - rfb_box_area(change->parts[i]);
         if (growth < least) {
             least = growth;
             best = i;
@@ -340,8 +335,8 @@ bool change_is_over(const struct scene_change *change, const struct scene_change
 {
     size_t drawn = 0;
     for (unsigned i = 0; i < damage->part_count; i++)
-        drawn += box_area(box_intersect(damage->parts[i], change->scrolled));
-    return 2 * drawn > box_area(change->scrolled);
+        drawn += rfb_box_area(box_intersect(damage->parts[i], change->scrolled));
+    return 2 * drawn > rfb_box_area(change->scrolled);
 }
 
 /* Makes one tile of the picture `now`: what of it differs, without area where nothing does. */
@@ -360,12 +355,6 @@ static struct rfb_box tile_take(const struct rfb_picture *picture, struct rfb_bo
     if (first >= last)
         return (struct rfb_box){0, 0, 0, 0};
     return (struct rfb_box){tile.x, tile.y + first, tile.width, last - first};
-}
-
-static bool box_holds(struct rfb_box outer, struct rfb_box inner)
-{
-    return inner.x >= outer.x && inner.x + inner.width <= outer.x + outer.width &&
-           inner.y >= outer.y && inner.y + inner.height <= outer.y + outer.height;
 }
 
 /* part_found: a part of its own, or the lower end of one from `first` on that it continues. */
@@ -395,9 +384,9 @@ static void tiles_take(const struct rfb_picture *picture, struct rfb_box box,
         struct rfb_box run = {0, 0, 0, 0};
         for (unsigned x = 0; x < box.width; x += BAND) {
             const struct rfb_box tile = {box.x + x, box.y + y, band_width(box, x / BAND), height};
-            const struct rfb_box part =
-                box_holds(moved, tile) ? (struct rfb_box){0, 0, 0, 0}
-                                       : tile_take(picture, tile, pixel_at(now, x, y), now->stride);
+            struct rfb_box part = {0, 0, 0, 0};
+            if (rfb_box_area(box_intersect(moved, tile)) < rfb_box_area(tile))
+                part = tile_take(picture, tile, pixel_at(now, x, y), now->stride);
             if (part.width == 0)
                 part_found(change, first, run);
             run = part.width == 0 ? part : rfb_box_join(run, part);

@@ -114,15 +114,10 @@ static void x11_handle(struct handler *handler, unsigned signs)
 
 /* ---- capture --------------------------------------------------------------------------------- */
 
-static size_t box_area(struct rfb_box box)
-{
-    return (size_t)box.width * box.height;
-}
-
 static int larger_first(const void *one, const void *other)
 {
-    const size_t a = box_area(*(const struct rfb_box *)one),
-                 b = box_area(*(const struct rfb_box *)other);
+    const size_t a = rfb_box_area(*(const struct rfb_box *)one),
+                 b = rfb_box_area(*(const struct rfb_box *)other);
     return (a < b) - (a > b);
 }
 
@@ -133,10 +128,10 @@ static void damage_fit(struct x11 *x11)
     struct rfb_box all = damage->parts[0];
     size_t sum = 0;
     for (unsigned i = 0; i < damage->part_count; i++) {
-        sum += box_area(damage->parts[i]);
+        sum += rfb_box_area(damage->parts[i]);
         all = rfb_box_join(all, damage->parts[i]);
     }
-    if (sum > box_area(rfb_box_all(&x11->picture))) {
+    if (sum > rfb_box_area(rfb_box_all(&x11->picture))) {
         damage->parts[0] = all;
         damage->part_count = 1;
     }
@@ -155,7 +150,7 @@ static bool boxes_capture(const struct x11 *x11, const struct rfb_box *boxes, un
             x11->server.connection, x11->server.screen->root, (int16_t)box.x, (int16_t)box.y,
             (uint16_t)box.width, (uint16_t)box.height, UINT32_MAX, XCB_IMAGE_FORMAT_Z_PIXMAP,
             x11->server.segment, (uint32_t)(at * sizeof *x11->server.shared));
-        at += box_area(box);
+        at += rfb_box_area(box);
     }
     for (unsigned i = 0; i < count; i++) {
         xcb_generic_error_t *error = NULL;
@@ -185,7 +180,7 @@ static unsigned damage_capture(struct x11 *x11, struct scene_change *change)
         const struct rfb_box box = damage.parts[i];
         const struct rfb_picture now = {at, box.width, box.height, box.width};
         stamps |= compare_take(&x11->picture, box, &now, change);
-        at += box_area(box);
+        at += rfb_box_area(box);
     }
     return stamps;
 }
@@ -227,7 +222,7 @@ static int picture_new(struct x11 *x11, char *why, size_t why_bytes)
         xcb_damage_subtract(x11->server.connection, x11->damage_id, XCB_NONE, XCB_NONE);
     if (!boxes_capture(x11, &all, 1))
         return why_write(why, why_bytes, "its X server does not give its picture");
-    memcpy(pixels, x11->server.shared, box_area(all) * sizeof *pixels);
+    memcpy(pixels, x11->server.shared, rfb_box_area(all) * sizeof *pixels);
     return 0;
 }
 
